@@ -1,0 +1,41 @@
+/*
+ * What the three daemons' mains have in common: options, configuration, log, signals, privilege, readiness.
+ *
+ * Options: -c FILE (default SYSCONFDIR/pontoon/pontoon.conf), -t (test the configuration and exit), -v (verbose),
+ * -p FILE (write our pid there once ready; removed at exit), -V (version). They stay in the foreground.
+ */
+#ifndef PONTOON_DAEMON_H
+#define PONTOON_DAEMON_H
+
+#include "lib/config.h"
+#include "lib/loop.h"
+
+struct daemon {
+    const char *program; /* "pontoon-store" */
+    const char *section; /* "store": names the log lines and section.user */
+    struct config *config;
+    struct loop *loop;
+    char *config_file;
+    char *pid_file;      /* or NULL */
+};
+
+struct daemon_hooks {
+    /* -t and every start and reload: deeper checks than the table can make. RESULT_PERM refuses. */
+    enum result (*check)(const struct config *config, struct error *err);
+    /* SIGHUP with a configuration that passed check(): the hook takes it over (d->config is already the new one; `old` is
+       freed after the call). */
+    void (*reload)(struct daemon *d, const struct config *old, void *arg);
+    /* SIGTERM, SIGINT: finish and then loop_stop(). A second signal stops at once. */
+    void (*drain)(struct daemon *d, void *arg);
+    void *arg;
+};
+
+/* Parses options, loads, opens the log; exits by itself for -t, -V, usage and errors (sysexits: 64 usage, 78 configuration). */
+void daemon_begin(struct daemon *d, int argc, char **argv, const struct daemon_hooks *hooks);
+/* Files and sockets are open: becomes section.user, if root. */
+void daemon_drop_privileges(struct daemon *d);
+/* Writes the pid file, tells systemd (NOTIFY_SOCKET), logs "daemon started -- version V". */
+void daemon_ready(struct daemon *d);
+void daemon_run(struct daemon *d); /* the loop, then the end: removes the pid file */
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * Ed25519 keys (RFC 8037) and the flattened JWS (RFC 7515 section 7.2.2) that signs notifications.
+ * Exactly what SSMP needs: alg EdDSA, kid, typ; nothing is negotiated.
+ *
+ * A key file holds one private key in PEM (PKCS#8); its kid is the RFC 7638 thumbprint.
+ */
+#ifndef PONTOON_JWS_H
+#define PONTOON_JWS_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "lib/result.h"
+
+enum { JWS_KID_SIZE = 44 }; /* thumbprint in base64url with the NUL */
+
+struct jws_key;  /* one key, private or public */
+struct jws_keys; /* a set of public keys: a domain's JWK Set */
+
+/* Makes a new key and writes it to `path` (mode 0600, must not exist, fsynced). */
+enum result jws_key_generate(const char *path, struct jws_key **key_r, struct error *err);
+enum result jws_key_load(const char *path, struct jws_key **key_r, struct error *err);
+void jws_key_free(struct jws_key **key);
+const char *jws_key_kid(const struct jws_key *key);
+json_t *jws_key_public_jwk(const struct jws_key *key); /* {"kty":"OKP","crv":"Ed25519","kid":…,"x":…}: new reference */
+
+/*
+ * `jwks`: {"keys":[…]}. Keys of other kinds are skipped; a malformed Ed25519 key or more than 16 keys
+ * is an error. `jws_keys_text` gives the set back as compact JSON, to mem_free().
+ */
+enum result jws_keys_parse(const json_t *jwks, struct jws_keys **keys_r, struct error *err);
+size_t jws_keys_count(const struct jws_keys *keys);
+void jws_keys_free(struct jws_keys **keys);
+
+/* The flattened JWS with this payload as compact JSON text, to mem_free(). */
+char *jws_sign(const struct jws_key *key, const char *typ, const void *payload, size_t len);
+
+struct jws; /* a parsed, not yet verified JWS */
+/* Strict: exactly the members protected, payload, signature; protected header of alg, kid, typ only. */
+enum result jws_parse(const char *text, size_t len, const char *typ, struct jws **jws_r, struct error *err);
+const char *jws_kid(const struct jws *jws);
+/* The payload, NUL-terminated; NOT to be believed before jws_verify(), except to find whose key it wants. */
+const char *jws_payload(const struct jws *jws, size_t *len_r);
+enum result jws_verify(const struct jws *jws, const struct jws_keys *keys, struct error *err);
+void jws_free(struct jws **jws);
+
+#endif

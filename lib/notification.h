@@ -1,0 +1,106 @@
+/*
+ * The wire documents of the protocol: notification, verdicts, receipt (doc/protocol.md). Pure
+ * parsing and writing; signatures are lib/jws.h, what to do about them is the daemons' business.
+ */
+#ifndef PONTOON_NOTIFICATION_H
+#define PONTOON_NOTIFICATION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/address.h"
+#include "lib/digest.h"
+#include "lib/envelope.h"
+#include "lib/result.h"
+#include "lib/token.h"
+
+#define NOTIFICATION_TYP "ssmp-notification"
+#define NOTIFICATION_CONTENT_TYPE "application/jose+json"
+
+enum {
+    NOTIFICATION_SIZE_MAX = 65536,   /* bytes of the whole JWS */
+    NOTIFICATION_MESSAGES_MAX = 100, /* messages in one batch */
+    NOTIFICATION_RCPTS_MAX = 1000,   /* recipients of one message in one batch */
+    MESSAGE_ID_PEER_MAX = 64,
+    REPLY_TEXT_MAX = 500, /* an MTA's reply as it travels in verdicts and receipts */
+};
+
+struct notification_message {
+    char id[MESSAGE_ID_PEER_MAX + 1];
+    char token[TOKEN_MAX + 1 + 160]; /* a peer's tokens may be of another shape: up to 457 bytes */
+    uint64_t size;
+    uint8_t digest[DIGEST_SIZE];
+    struct envelope envelope; /* sender, body, smtputf8, ret, envid, recipients */
+};
+
+struct notification {
+    char iss[DOMAIN_MAX + 1]; /* normalized */
+    char aud[DOMAIN_MAX + 1]; /* normalized */
+    int64_t iat, exp;         /* seconds since 1970 */
+    struct notification_message *messages;
+    size_t nmessages;
+};
+
+/*
+ * Parses a payload and checks all that can be checked without a clock or a key: forms, bounds,
+ * `iss` is the domain of every sender, `aud` that of every recipient, ids differ, no
+ * recipient twice in a message, smtputf8 set where an address needs it.
+ */
+enum result notification_parse(const char *text, size_t len, struct notification **n_r, struct error *err);
+void notification_free(struct notification **n);
+/* The payload's JSON text, to mem_free(). */
+char *notification_write(const struct notification *n);
+/* Bytes that one message takes in a payload, rounded up: for filling a batch below the limit. */
+size_t notification_message_weight(const struct notification_message *m);
+/* What the signature adds: payload bytes that still fit NOTIFICATION_SIZE_MAX once signed. */
+size_t notification_payload_max(void);
+
+enum verdict_kind {
+    VERDICT_DELIVERED,
+    VERDICT_ACCEPTED,
+    VERDICT_DEFERRED,
+    VERDICT_REJECTED,
+    VERDICT_USE_SMTP,
+};
+const char *verdict_name(enum verdict_kind kind); /* "delivered", "accepted", "deferred", "rejected", "use-smtp" */
+
+/* What became of one recipient: a verdict, or a line of a receipt. */
+struct verdict {
+    enum verdict_kind kind;
+    char dsn[ERROR_DSN_MAX];        /* RFC 3463, or "" */
+    char text[REPLY_TEXT_MAX + 1];  /* the MTA's reply or our words, no control characters */
+};
+
+struct verdict_message {
+    char id[MESSAGE_ID_PEER_MAX + 1];
+    struct verdict_rcpt {
+        char *address;
+        struct verdict verdict;
+    } *rcpts;
+    size_t nrcpts;
+};
+
+/* The body of a 200 answer: {"messages":[{"id":…,"recipients":[{"address","verdict","status","text"}]}]}. */
+struct verdicts {
+    struct verdict_message *messages;
+    size_t nmessages;
+};
+
+enum { VERDICTS_SIZE_MAX = 1 << 20 };
+
+struct verdict_message *verdicts_add(struct verdicts *v, const char *id);
+struct verdict *verdict_message_add(struct verdict_message *m, const char *address, enum verdict_kind kind,
+                                    const char *dsn, const char *text);
+char *verdicts_write(const struct verdicts *v); /* to mem_free() */
+enum result verdicts_parse(const char *text, size_t len, struct verdicts **v_r, struct error *err);
+void verdicts_clear(struct verdicts *v); /* frees what it holds */
+void verdicts_free(struct verdicts **v); /* for what verdicts_parse() made */
+
+/*
+ * A receipt: {"recipients":[{"address","outcome":"delivered|failed|deferred","status","text"}]}; in memory a
+ * verdict_message (id empty) whose kinds are DELIVERED, REJECTED (wire: "failed") and DEFERRED only.
+ */
+char *receipt_write(const struct verdict_message *m); /* to mem_free() */
+enum result receipt_parse(const char *text, size_t len, struct verdicts **v_r, struct error *err); /* one message */
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * The state machine of the sender's side: what can become of one recipient of a stored message.
+ * A pure table; lib/store.h applies it inside its transactions, doc/protocol.md shows it, and
+ * t/unit/test_rcpt_state.c walks through all of it.
+ */
+#ifndef PONTOON_RCPT_STATE_H
+#define PONTOON_RCPT_STATE_H
+
+#include <stdbool.h>
+
+enum rcpt_state {
+    RCPT_QUEUED,    /* the peer has promised nothing: notify when due */
+    RCPT_ACCEPTED,  /* the peer promised a receipt: ask again when due */
+    RCPT_RETURNING, /* capability revoked; to be handed back to the local MTA when due */
+    RCPT_BOUNCING,  /* failed for good; a DSN to the sender is due */
+    RCPT_DELIVERED, /* final: the receiving MTA took it */
+    RCPT_RETURNED,  /* final: the local MTA took it back */
+    RCPT_BOUNCED,   /* final: failed, and the sender was told (or must not be: NOTIFY, null sender) */
+    RCPT_RECALLED,  /* final: withdrawn before it was fetched */
+    RCPT_STATES
+};
+
+enum rcpt_event {
+    RCPT_EV_DELIVERED,    /* verdict or receipt */
+    RCPT_EV_ACCEPTED,     /* verdict */
+    RCPT_EV_DEFERRED,     /* verdict or receipt: the MTA or the bridge said "later" */
+    RCPT_EV_REJECTED,     /* verdict or receipt: the MTA refused it for good */
+    RCPT_EV_USE_SMTP,     /* verdict: not migrated */
+    RCPT_EV_UNREACHABLE,  /* no answer, or an error of the whole request */
+    RCPT_EV_FALLBACK,     /* we give up sender-store for it: fallback-after, policy gone, breaker, drain */
+    RCPT_EV_EXPIRED,      /* expire-after */
+    RCPT_EV_RETURN_DONE,  /* the local MTA answered 250 */
+    RCPT_EV_RETURN_LATER, /* the local MTA answered 4xx or not at all */
+    RCPT_EV_RETURN_FAILED,/* the local MTA answered 5xx */
+    RCPT_EV_BOUNCE_DONE,  /* the DSN is in the local MTA, or none is wanted */
+    RCPT_EV_BOUNCE_LATER,
+    RCPT_EV_RECALL,
+    RCPT_EVENTS
+};
+
+/* The state after `event` in `state`. False: the event changes nothing there (late or repeated news). */
+bool rcpt_state_next(enum rcpt_state state, enum rcpt_event event, enum rcpt_state *next_r);
+
+bool rcpt_state_final(enum rcpt_state state);
+/* Whether a fetch for a recipient in this state may be served. */
+bool rcpt_state_fetchable(enum rcpt_state state);
+
+const char *rcpt_state_name(enum rcpt_state state); /* "queued", … as shown by pontoon queue */
+const char *rcpt_event_name(enum rcpt_event event);
+
+#endif

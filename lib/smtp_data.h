@@ -1,0 +1,31 @@
+/*
+ * The bytes of DATA: dot-stuffing as a stream (RFC 5321 section 4.5.2), and the watch for line ends that
+ * could end DATA early elsewhere (SMTP smuggling): a bare LF, or a bare CR where `forbid_bare_cr`. Pure.
+ */
+#ifndef PONTOON_SMTP_DATA_H
+#define PONTOON_SMTP_DATA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct smtp_data {
+    int last;          /* last byte, or -1 at the start */
+    bool line_start;
+    uint64_t bytes;    /* of content so far */
+    bool bare_lf, bare_cr; /* seen so far: a bare LF never leaves, see smtp_data_stuff() */
+    bool eight_bit;    /* seen a byte over 127 */
+};
+
+void smtp_data_init(struct smtp_data *d);
+/* Looks at content without writing: for messages that are checked whole before DATA. */
+void smtp_data_scan(struct smtp_data *d, const void *in, size_t len);
+/*
+ * Writes content ready for the wire to out (which has room for 2 * len bytes); returns the bytes written. Stops
+ * before a bare LF: bare_lf is then set and nothing more may be sent on this connection.
+ */
+size_t smtp_data_stuff(struct smtp_data *d, const void *in, size_t len, char *out);
+/* What ends DATA: ".\r\n", or "\r\n.\r\n" when the content did not end in CRLF (the caller's digest no longer holds then). */
+const char *smtp_data_end(const struct smtp_data *d);
+
+#endif

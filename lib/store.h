@@ -1,0 +1,246 @@
+/*
+ * The sender store: every durable change of the sender's side goes through here.
+ *
+ * What it keeps: messages (envelope, trace header, digest), bodies (one copy for any number of
+ * messages and recipients), a state per recipient (lib/rcpt_state.h), the events that `pontoon trace`
+ * shows, and the cache of other domains' policies. No SQL outside store_sqlite*.c.
+ *
+ * Several processes use one store at once (milter, store daemon, ctl); the interface is written for
+ * several machines: due work is claimed in batches under a lease, a dead node's leases run out, and
+ * nothing relies on one process seeing every change.
+ *
+ * Threads: every function may be called from any thread. Changes are committed in groups by one
+ * writer thread per open store: what is waiting when a commit begins shares its flush. A function
+ * with a `done` callback returns at once and calls it (from the writer thread) once the change is
+ * durable or has failed; with done == NULL it waits and returns the result itself. Reads never wait
+ * for writers.
+ *
+ * Memory: what a function hands out through `_r` belongs to the caller, with the free function named.
+ */
+#ifndef PONTOON_STORE_H
+#define PONTOON_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/clock.h"
+#include "lib/config.h"
+#include "lib/digest.h"
+#include "lib/envelope.h"
+#include "lib/notification.h"
+#include "lib/rcpt_state.h"
+#include "lib/result.h"
+#include "lib/spool.h"
+
+struct store;
+
+enum store_mode { STORE_READ_WRITE, STORE_READ_ONLY };
+
+/*
+ * Opens (creating it if STORE_READ_WRITE) the store that the configuration names (store.directory).
+ * `node` names this process's leases ("milter", "store@HOST"); a read-only opener claims nothing.
+ * RESULT_TEMP: locked or disk trouble; RESULT_PERM: a schema from the future, a damaged file, rights.
+ */
+enum result store_open(const struct config *config, enum store_mode mode, const char *node, struct store **store_r,
+                       struct error *err);
+void store_close(struct store **store); /* finishes what was begun */
+
+/* The directory for spools: files there become bodies by rename. */
+const char *store_incoming_dir(const struct store *store);
+
+typedef void store_done(void *arg, enum result result, const struct error *err);
+
+/* ---- taking a message (milter) ---- */
+
+struct store_message {
+    const char *id;         /* message_id_new() */
+    const char *queue_id;   /* the MTA's, or "" */
+    const char *message_id; /* the Message-ID header, or "" */
+    const char *client;     /* "name [address]" of the submitting client, or "" */
+    const char *login;      /* authenticated user, or "" */
+    const struct envelope *envelope; /* with the diverted recipients only */
+    const char *trace;      /* our header, CRLF, first in what is fetched */
+    size_t trace_len;
+    uint64_t size;          /* trace_len + body */
+    const uint8_t *digest;  /* SHA-256 of trace + body */
+    msec_t hold;            /* not notified before this long from now, or store_release() */
+    msec_t resubmission_window; /* how long ago the same message may have come (0: don't look) */
+    msec_t expire_after;
+};
+
+struct store_put_result {
+    /*
+     * NULL, or the id of an earlier message with the same sender, client, login, body (digest) and a
+     * Message-ID, which already holds *some* of these recipients: a client whose MTA lost our
+     * answer came again. Those recipients are not stored a second time. To mem_free().
+     */
+    char *resubmission_of;
+    size_t stored; /* recipients stored now; 0: the whole message was a resubmission, nothing was written */
+};
+
+/*
+ * Durable when it returns: message, recipients and body. Takes the spool's file if it needs it
+ * (spool_release_file()); the caller frees the spool in any case.
+ */
+enum result store_put(struct store *store, const struct store_message *m, struct spool *body,
+                      struct store_put_result *put_r, struct error *err);
+/* The MTA was told: notify now. Only a hint; it need not be durable. Wakes the store daemon (store_wakeup). */
+void store_release(struct store *store, const char *id);
+/* The MTA could not be told: takes the message back if nothing was notified yet. RESULT_PERM: too late. */
+enum result store_withdraw(struct store *store, const char *id, struct error *err);
+
+/*
+ * A datagram socket DIR/wakeup, made by the store daemon: store_release() sends the id to it, so that
+ * the daemon need not poll. Returns the socket (non-blocking, to close()) or -1 with err set.
+ */
+int store_wakeup_socket(struct store *store, struct error *err);
+
+/* ---- due work (store daemon) ---- */
+
+enum store_work { STORE_NOTIFY, STORE_RETURN, STORE_BOUNCE };
+
+struct store_rcpt {
+    int64_t rid;
+    char *address;
+    char *notify; /* or NULL */
+    char *orcpt;  /* or NULL */
+    enum rcpt_state state;
+    unsigned attempts;      /* notifications (or returns, or DSNs) tried in this state */
+    msec_t next;            /* when due */
+    msec_t since;           /* when it came into this state */
+    bool offered;           /* a notification may have reached the peer (EV other than UNREACHABLE with
+                               "not sent", or any request whose fate is unknown) */
+    msec_t fetched;         /* when the whole message was served for this recipient's domain, 0 never */
+    char dsn[ERROR_DSN_MAX];
+    char *text;             /* last reply or error, or NULL */
+    char *peer;             /* who said it ("bridge.b.test[127.0.0.3]:8443"), or NULL */
+    char *domain;           /* normalized recipient domain: aud */
+};
+
+/* One message with those of its recipients that the query asked for (in a claim: of one domain). */
+struct store_entry {
+    char *id;
+    char *queue_id, *message_id, *client, *login; /* "" when unknown */
+    struct envelope envelope; /* without recipients */
+    char *iss;                /* normalized domain of the sender; "" for the null sender */
+    uint64_t size;
+    uint8_t digest[DIGEST_SIZE];
+    msec_t created, expires;
+    struct store_rcpt *rcpts;
+    size_t nrcpts;
+};
+
+struct store_entries {
+    struct store_entry *entries;
+    size_t n;
+};
+void store_entries_free(struct store_entries **entries);
+
+/*
+ * Claims up to `max` recipients whose work of this kind is due, oldest first, under a lease of
+ * `lease` ms for this node; grouped by message and domain. Expired messages come with the others:
+ * the caller looks at `expires`. *next_r: when the next such work is due (-1: none known), so that a
+ * caller knows how long to sleep.
+ */
+enum result store_claim(struct store *store, enum store_work work, size_t max, msec_t lease, struct store_entries **entries_r,
+                        msec_t *next_r, struct error *err);
+/* As above for one message, whether its hold is over or not (after store_release()). Empty if it has none. */
+enum result store_claim_message(struct store *store, const char *id, msec_t lease, struct store_entries **entries_r,
+                                struct error *err);
+/* This node starts anew: its old leases are void. */
+enum result store_release_leases(struct store *store, struct error *err);
+
+struct store_settlement {
+    int64_t rid;
+    enum rcpt_event event;
+    char dsn[ERROR_DSN_MAX];
+    const char *text; /* copied; NULL for none */
+    const char *peer; /* copied; NULL for none */
+    msec_t next;      /* when the state that follows is due (absolute); 0: now */
+    bool offered;     /* adds to store_rcpt.offered */
+};
+
+/*
+ * Applies events in one transaction, gives up their leases, writes trace events, and deletes the body of
+ * every message whose recipients are all final. `changed_r` (may be NULL; n bools; only with done ==
+ * NULL) says which events changed a state: false for late and repeated news.
+ */
+enum result store_settle(struct store *store, const struct store_settlement *s, size_t n, bool *changed_r,
+                         store_done *done, void *arg, struct error *err);
+/* Puts leased work back without an event, due at `next`. */
+enum result store_postpone(struct store *store, const int64_t *rids, size_t n, msec_t next, store_done *done, void *arg,
+                           struct error *err);
+
+/* ---- serving (store daemon) ---- */
+
+enum store_access {
+    STORE_ACCESS_OK,
+    STORE_ACCESS_UNKNOWN, /* 404: no such id for this domain */
+    STORE_ACCESS_GONE,    /* 410: recalled, expired, returned or done */
+};
+
+struct store_body; /* an open message: trace + body as one run of bytes; needs no open transaction */
+
+/* Opens what `aud` may fetch. *body_r only with STORE_ACCESS_OK. */
+enum result store_body_open(struct store *store, const char *id, const char *aud, enum store_access *access_r,
+                            struct store_body **body_r, struct error *err);
+/* Opens for our own use (return, DSN): any state. */
+enum result store_body_open_local(struct store *store, const char *id, struct store_body **body_r, struct error *err);
+uint64_t store_body_size(const struct store_body *b);
+const uint8_t *store_body_digest(const struct store_body *b);
+uint64_t store_body_trace_len(const struct store_body *b);
+/* Reads up to len bytes at offset; 0 at the end, -1 with err set on a disk error. */
+long store_body_read(struct store_body *b, uint64_t offset, void *buf, size_t len, struct error *err);
+void store_body_close(struct store_body **b);
+/* A fetch of the whole message by `aud` came to its end: remembered for fallback and trace. */
+enum result store_fetched(struct store *store, const char *id, const char *aud, const char *peer, store_done *done,
+                          void *arg, struct error *err);
+
+/* The recipients of one message at one domain, for a receipt. Empty result: unknown id or domain. */
+enum result store_find_for(struct store *store, const char *id, const char *aud, struct store_entries **entries_r,
+                           struct error *err);
+
+/* ---- looking (ctl) ---- */
+
+/* By pontoon id, queue id or Message-ID (with or without <>): all matches, newest first, all recipients. */
+enum result store_find(struct store *store, const char *what, size_t max, struct store_entries **entries_r,
+                       struct error *err);
+/* Messages with a recipient that is not final, oldest first; `after`: id to continue behind, or NULL. */
+enum result store_list(struct store *store, const char *after, size_t max, struct store_entries **entries_r,
+                       struct error *err);
+
+struct store_event {
+    msec_t when;
+    char *what;    /* "stored", "notified", "fetched", or a state's name */
+    char *address; /* recipient, or NULL */
+    char *text;    /* details, or NULL */
+};
+enum result store_events(struct store *store, const char *id, struct store_event **events_r, size_t *n_r, struct error *err);
+void store_events_free(struct store_event **events, size_t n);
+/* Adds a line to the trace of a message. Not awaited: lost with a crash before the next commit. */
+void store_add_event(struct store *store, const char *id, const char *address, const char *what, const char *text);
+
+struct store_stats {
+    uint64_t rcpts[RCPT_STATES];
+    uint64_t messages;     /* with a recipient that is not final */
+    uint64_t bodies, body_bytes;
+    msec_t oldest;         /* creation of the oldest of these messages, 0 none */
+};
+enum result store_stats(struct store *store, struct store_stats *stats_r, struct error *err);
+
+/* ---- upkeep ---- */
+
+/*
+ * Forgets final messages older than `history` ms, removes body files that no row knows (left by a crash;
+ * older than an hour), at most `max` of each. *more_r: call again soon.
+ */
+enum result store_purge(struct store *store, msec_t history, size_t max, bool *more_r, struct error *err);
+
+/* ---- the policy cache (lib/policy_cache.h says what the fields mean) ---- */
+struct policy_cache_entry;
+enum result store_policy_load(struct store *store, const char *domain, struct policy_cache_entry **entry_r, struct error *err);
+enum result store_policy_save(struct store *store, const struct policy_cache_entry *entry, store_done *done, void *arg,
+                              struct error *err);
+
+#endif
