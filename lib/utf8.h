@@ -1,0 +1,13 @@
+/* UTF-8 as RFC 3629 defines it: no overlong forms, no surrogates, nothing above U+10FFFF. */
+#ifndef PONTOON_UTF8_H
+#define PONTOON_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Bytes of the character that begins at `s` (NUL-terminated), 1..4; 0 if it is malformed or the end. */
+size_t utf8_char_len(const char *s);
+bool utf8_valid(const char *s);
+bool utf8_is_ascii(const char *s);
+
+#endif
