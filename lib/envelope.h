@@ -34,12 +34,12 @@ struct envelope {
 void envelope_init(struct envelope *e);
 void envelope_free(struct envelope *e); /* frees what it holds, not `e`; leaves it as after init */
 
-/* Copies the strings. */
+/* Copies the strings. The pointer holds until the next recipient is added or removed. */
 struct envelope_rcpt *envelope_add_rcpt(struct envelope *e, const char *address, const char *notify,
                                         const char *orcpt);
 /* Removes recipient `i`, keeping the order of the others. */
 void envelope_remove_rcpt(struct envelope *e, size_t i);
-/* A deep copy of everything but the recipients. */
+/* A deep copy of everything but the recipients into `to`, which must be empty. */
 void envelope_copy_sender(struct envelope *to, const struct envelope *from);
 
 /*
@@ -52,8 +52,9 @@ enum result envelope_mail_param(struct envelope *e, const char *param, bool *kno
 enum result envelope_rcpt_param(struct envelope_rcpt *r, const char *param, bool *known_r, struct error *err);
 
 /* Checks of single values, also for what comes by the wire. */
-bool envelope_notify_valid(const char *notify); /* NEVER, or a list of SUCCESS,FAILURE,DELAY */
-bool envelope_orcpt_valid(const char *orcpt);   /* "addr-type;xtext" */
+bool envelope_notify_valid(const char *notify); /* NEVER, or a list of SUCCESS,FAILURE,DELAY; upper case */
+bool envelope_orcpt_valid(const char *orcpt);   /* "addr-type;xtext", or "utf-8;" (RFC 6533) */
+bool envelope_envid_valid(const char *envid); /* xtext */
 
 const char *body_type_name(enum body_type b); /* "7bit", "8bitmime", "" */
 bool body_type_parse(const char *name, enum body_type *b_r);
