@@ -30,10 +30,18 @@ enum result json_need_int(const json_t *object, const char *path, const char *na
                           int64_t *n_r, struct error *err);
 enum result json_want_bool(const json_t *object, const char *path, const char *name, bool fallback, bool *b_r,
                            struct error *err);
-/* An array of 1..max (need) members; `max_count` bounds it. */
+/* An array of 1..max (need) or 0..max (want) members; `max_count` bounds it. */
 enum result json_need_array(const json_t *object, const char *path, const char *name, size_t max_count,
                             const json_t **a_r, struct error *err);
+enum result json_want_array(const json_t *object, const char *path, const char *name, size_t max_count,
+                            const json_t **a_r, struct error *err);
+/* Sets err as the functions above do, for what a caller finds wrong: "PATH.NAME: WHY". Returns RESULT_PERM. */
+enum result json_refuse(struct error *err, const char *path, const char *name, const char *why);
+/* Adds `key` to `set` (a json_object()); false if it was there. For "no two alike" in constant time each. */
+bool json_set_add(json_t *set, const char *key);
 
+/* A string for people, from any bytes: those that aren't UTF-8 become '?'. */
+json_t *json_string_lossy(const char *s);
 /* Compact text, to mem_free(). */
 char *json_text(const json_t *j);
 

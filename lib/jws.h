@@ -8,17 +8,21 @@
 #define PONTOON_JWS_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
-#include <time.h>
 
 #include "lib/result.h"
 
-enum { JWS_KID_SIZE = 44 }; /* thumbprint in base64url with the NUL */
+enum {
+    JWS_SIZE_MAX = 65536, /* bytes of a whole JWS */
+    JWS_KID_MAX = 128,    /* bytes of a key id: ours are thumbprints (43), a peer's can be any visible ASCII */
+    JWS_KEYS_MAX = 16,
+};
 
 struct jws_key;  /* one key, private or public */
 struct jws_keys; /* a set of public keys: a domain's JWK Set */
 
-/* Makes a new key and writes it to `path` (mode 0600, must not exist, fsynced). */
+/* Makes a new key and writes it to `path` (lib/secret_file.h: mode 0600, must not exist, fsynced). */
 enum result jws_key_generate(const char *path, struct jws_key **key_r, struct error *err);
 enum result jws_key_load(const char *path, struct jws_key **key_r, struct error *err);
 void jws_key_free(struct jws_key **key);
@@ -26,10 +30,12 @@ const char *jws_key_kid(const struct jws_key *key);
 json_t *jws_key_public_jwk(const struct jws_key *key); /* {"kty":"OKP","crv":"Ed25519","kid":…,"x":…}: new reference */
 
 /*
- * `jwks`: {"keys":[…]}. Keys of other kinds are skipped; a malformed Ed25519 key or more than 16 keys
- * is an error. `jws_keys_text` gives the set back as compact JSON, to mem_free().
+ * `jwks`: {"keys":[…]}. Keys of other kinds are skipped; a malformed Ed25519 key, one that shows its private half,
+ * two with one kid, or more than JWS_KEYS_MAX in all are errors. A key without a kid goes by its thumbprint.
  */
 enum result jws_keys_parse(const json_t *jwks, struct jws_keys **keys_r, struct error *err);
+/* Whether the set has a key of this id: if not, the set may be out of date. */
+bool jws_keys_have(const struct jws_keys *keys, const char *kid);
 size_t jws_keys_count(const struct jws_keys *keys);
 void jws_keys_free(struct jws_keys **keys);
 

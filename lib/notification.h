@@ -5,6 +5,7 @@
 #ifndef PONTOON_NOTIFICATION_H
 #define PONTOON_NOTIFICATION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -50,10 +51,12 @@ enum result notification_parse(const char *text, size_t len, struct notification
 void notification_free(struct notification **n);
 /* The payload's JSON text, to mem_free(). */
 char *notification_write(const struct notification *n);
-/* Bytes that one message takes in a payload, rounded up: for filling a batch below the limit. */
+/* Bytes that one message takes in a payload: for filling a batch below the limit. */
 size_t notification_message_weight(const struct notification_message *m);
-/* What the signature adds: payload bytes that still fit NOTIFICATION_SIZE_MAX once signed. */
+/* Messages whose weights add up to this or less always fit NOTIFICATION_SIZE_MAX, with iss and aud, once signed. */
 size_t notification_payload_max(void);
+/* Whether a peer's token can stand behind "Authorization: Bearer " (RFC 6750: token68). */
+bool notification_token_valid(const char *token);
 
 enum verdict_kind {
     VERDICT_DELIVERED,
@@ -88,10 +91,15 @@ struct verdicts {
 
 enum { VERDICTS_SIZE_MAX = 1 << 20 };
 
+/*
+ * Adders copy; what they return stays valid until the next one is added beside it. `dsn` may be NULL or "", `text`
+ * too; the text is cut to fit, and control characters and malformed UTF-8 become '?'.
+ */
 struct verdict_message *verdicts_add(struct verdicts *v, const char *id);
 struct verdict *verdict_message_add(struct verdict_message *m, const char *address, enum verdict_kind kind,
                                     const char *dsn, const char *text);
-char *verdicts_write(const struct verdicts *v); /* to mem_free() */
+/* To mem_free(). Leaves out the texts if VERDICTS_SIZE_MAX would be passed with them. */
+char *verdicts_write(const struct verdicts *v);
 enum result verdicts_parse(const char *text, size_t len, struct verdicts **v_r, struct error *err);
 void verdicts_clear(struct verdicts *v); /* frees what it holds */
 void verdicts_free(struct verdicts **v); /* for what verdicts_parse() made */

@@ -40,7 +40,10 @@ struct policy {
 enum result policy_parse(const char *text, size_t len, struct policy **policy_r, struct error *err);
 void policy_free(struct policy **policy);
 
-/* The document for what we publish; `jwks` is {"keys":[…]} (borrowed). Compact JSON text, to mem_free(). */
+/*
+ * The document for what we publish; `jwks` is {"keys":[…]} (borrowed; NULL or without keys: no `keys`). `max_size` 0 or
+ * UINT64_MAX names none. Compact JSON text, to mem_free().
+ */
 char *policy_write(enum policy_mode mode, int64_t max_age, const char *const *inbound, size_t ninbound,
                    const char *const *outbound, size_t noutbound, const json_t *jwks, uint64_t max_size);
 

@@ -10,6 +10,7 @@
 #define PONTOON_TOKEN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "lib/address.h"
 #include "lib/result.h"
@@ -18,8 +19,13 @@ enum { TOKEN_MAX = DOMAIN_MAX + 1 + 43 };
 
 struct token_secret;
 
+enum { TOKEN_SECRETS_MAX = 16 };
+
 /* Makes the file (mode 0600, fsynced) with a new secret if there is none yet. */
 enum result token_secret_load(const char *path, struct token_secret **s_r, struct error *err);
+/* From text; `name` stands for the file in errors. */
+enum result token_secret_parse(const char *text, size_t len, const char *name, struct token_secret **s_r,
+                               struct error *err);
 void token_secret_free(struct token_secret **s);
 
 void token_make(const struct token_secret *s, const char *id, const char *aud, char out[TOKEN_MAX + 1]);

@@ -1,0 +1,303 @@
+/* What became of each recipient, as verdicts and receipts say it: see notification.h. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/json.h"
+#include "lib/mem.h"
+#include "lib/notification.h"
+#include "lib/utf8.h"
+
+enum { PATH_SIZE = 64 };
+
+static const struct kind {
+    const char *verdict;
+    const char *outcome; /* in a receipt; NULL: receipts don't have it */
+    char dsn_class;      /* of its status code; 0: any */
+    bool dsn_needed;
+} kinds[] = {
+    [VERDICT_DELIVERED] = {"delivered", "delivered", '2', false},
+    [VERDICT_ACCEPTED] = {"accepted", NULL, '2', false},
+    [VERDICT_DEFERRED] = {"deferred", "deferred", '4', true},
+    [VERDICT_REJECTED] = {"rejected", "failed", '5', true},
+    [VERDICT_USE_SMTP] = {"use-smtp", NULL, 0, false},
+};
+
+/* The two documents differ in the names of their words only. */
+enum document { VERDICTS, RECEIPT };
+static const char *const word_member[] = {[VERDICTS] = "verdict", [RECEIPT] = "outcome"};
+
+static const char *word(enum verdict_kind kind, enum document document)
+{
+    return document == RECEIPT ? kinds[kind].outcome : kinds[kind].verdict;
+}
+
+const char *verdict_name(enum verdict_kind kind)
+{
+    return kinds[kind].verdict;
+}
+
+/* ---- building ---- */
+
+/* Room for one more: whenever a power of two is full, twice as much. */
+static void *grow(void *p, size_t n, size_t size)
+{
+    return (n & (n - 1)) == 0 ? mem_grow(p, n > 0 ? 2 * n : 1, size) : p;
+}
+
+struct verdict_message *verdicts_add(struct verdicts *v, const char *id)
+{
+    v->messages = grow(v->messages, v->nmessages, sizeof *v->messages);
+    struct verdict_message *m = &v->messages[v->nmessages++];
+    memset(m, 0, sizeof *m);
+    snprintf(m->id, sizeof m->id, "%s", id);
+    return m;
+}
+
+/* Replies come from any MTA: whole characters only, and none that a log or terminal would act on. */
+static void copy_text(char out[REPLY_TEXT_MAX + 1], const char *text)
+{
+    size_t used = 0;
+    for (size_t len; *text != '\0'; text += len, used += len) {
+        len = utf8_char_len(text);
+        bool bad = len == 0 || (unsigned char)*text < 0x20 || *text == 0x7f;
+        if (bad)
+            len = 1;
+        if (used + len > REPLY_TEXT_MAX)
+            break;
+        memcpy(out + used, bad ? "?" : text, len);
+    }
+    out[used] = '\0';
+}
+
+struct verdict *verdict_message_add(struct verdict_message *m, const char *address, enum verdict_kind kind,
+                                    const char *dsn, const char *text)
+{
+    m->rcpts = grow(m->rcpts, m->nrcpts, sizeof *m->rcpts);
+    struct verdict_rcpt *r = &m->rcpts[m->nrcpts++];
+    r->address = mem_strdup(address);
+    r->verdict.kind = kind;
+    snprintf(r->verdict.dsn, sizeof r->verdict.dsn, "%s", dsn != NULL ? dsn : "");
+    copy_text(r->verdict.text, text != NULL ? text : "");
+    return &r->verdict;
+}
+
+void verdicts_clear(struct verdicts *v)
+{
+    for (size_t i = 0; i < v->nmessages; i++) {
+        for (size_t k = 0; k < v->messages[i].nrcpts; k++)
+            mem_free(&v->messages[i].rcpts[k].address);
+        mem_free(&v->messages[i].rcpts);
+    }
+    mem_free(&v->messages);
+    v->nmessages = 0;
+}
+
+void verdicts_free(struct verdicts **v)
+{
+    if (*v == NULL)
+        return;
+    verdicts_clear(*v);
+    mem_free(v);
+}
+
+/* ---- writing ---- */
+
+static json_t *rcpts_json(const struct verdict_message *m, enum document document, bool texts)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < m->nrcpts; i++) {
+        const struct verdict *v = &m->rcpts[i].verdict;
+        json_t *r = json_object();
+        json_object_set_new(r, "address", json_string_lossy(m->rcpts[i].address));
+        json_object_set_new(r, word_member[document], json_string(word(v->kind, document)));
+        if (v->dsn[0] != '\0')
+            json_object_set_new(r, "status", json_string_lossy(v->dsn));
+        if (texts && v->text[0] != '\0')
+            json_object_set_new(r, "text", json_string_lossy(v->text));
+        json_array_append_new(array, r);
+    }
+    return array;
+}
+
+static char *verdicts_text(const struct verdicts *v, bool texts)
+{
+    json_t *messages = json_array();
+    for (size_t i = 0; i < v->nmessages; i++) {
+        json_t *m = json_object();
+        json_object_set_new(m, "id", json_string_lossy(v->messages[i].id));
+        json_object_set_new(m, "recipients", rcpts_json(&v->messages[i], VERDICTS, texts));
+        json_array_append_new(messages, m);
+    }
+    json_t *j = json_object();
+    json_object_set_new(j, "messages", messages);
+    char *text = json_text(j);
+    json_decref(j);
+    return text;
+}
+
+char *verdicts_write(const struct verdicts *v)
+{
+    char *text = verdicts_text(v, true);
+    if (strlen(text) > VERDICTS_SIZE_MAX) {
+        mem_free(&text);
+        text = verdicts_text(v, false);
+    }
+    return text;
+}
+
+char *receipt_write(const struct verdict_message *m)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "recipients", rcpts_json(m, RECEIPT, true));
+    char *text = json_text(j);
+    json_decref(j);
+    return text;
+}
+
+/* ---- reading ---- */
+
+static enum result parse_word(const json_t *j, const char *path, enum document document, enum verdict_kind *kind_r,
+                              struct error *err)
+{
+    const char *s;
+    enum result result = json_need_string(j, path, word_member[document], VERDICTS_SIZE_MAX, &s, err);
+    if (result != RESULT_OK)
+        return result;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const char *known = word((enum verdict_kind)i, document);
+        if (known != NULL && strcmp(known, s) == 0) {
+            *kind_r = (enum verdict_kind)i;
+            return RESULT_OK;
+        }
+    }
+    return json_refuse(err, path, word_member[document],
+                       document == RECEIPT ? "not delivered, failed or deferred"
+                                           : "not delivered, accepted, deferred, rejected or use-smtp");
+}
+
+/* RFC 3463: class "." subject "." detail, the latter two of 1 to 3 digits. */
+static bool status_valid(const char *s)
+{
+    static const char digits[] = "0123456789";
+    if (strchr("245", s[0]) == NULL || s[0] == '\0')
+        return false;
+    s++;
+    for (int part = 0; part < 2; part++) {
+        size_t len = *s == '.' ? strspn(s + 1, digits) : 0;
+        if (len < 1 || len > 3)
+            return false;
+        s += 1 + len;
+    }
+    return *s == '\0';
+}
+
+static enum result parse_status(const json_t *j, const char *path, enum verdict_kind kind, const char **dsn_r,
+                                struct error *err)
+{
+    const struct kind *k = &kinds[kind];
+    enum result result = json_want_string(j, path, "status", ERROR_DSN_MAX - 1, dsn_r, err);
+    if (result != RESULT_OK)
+        return result;
+    if (*dsn_r == NULL)
+        return k->dsn_needed ? json_refuse(err, path, "status", "missing") : RESULT_OK;
+    if (!status_valid(*dsn_r))
+        return json_refuse(err, path, "status", "not a status code of RFC 3463");
+    if (k->dsn_class != 0 && (*dsn_r)[0] != k->dsn_class)
+        return error_set(err, RESULT_PERM, "%s.status: not of class %c", path, k->dsn_class);
+    return RESULT_OK;
+}
+
+static enum result parse_rcpt(const json_t *j, const char *path, enum document document, json_t *seen,
+                              struct verdict_message *m, struct error *err)
+{
+    const char *address, *dsn, *text;
+    enum verdict_kind kind = VERDICT_DEFERRED;
+    bool utf8;
+    enum result result;
+    if ((result = json_need_string(j, path, "address", ADDRESS_MAX, &address, err)) != RESULT_OK ||
+        (result = parse_word(j, path, document, &kind, err)) != RESULT_OK ||
+        (result = parse_status(j, path, kind, &dsn, err)) != RESULT_OK ||
+        (result = json_want_string(j, path, "text", REPLY_TEXT_MAX, &text, err)) != RESULT_OK)
+        return result;
+    if (!address_valid(address, &utf8))
+        return json_refuse(err, path, "address", "not an address");
+    if (!json_set_add(seen, address))
+        return json_refuse(err, path, "address", "this recipient is there already");
+    verdict_message_add(m, address, kind, dsn, text);
+    return RESULT_OK;
+}
+
+static enum result parse_rcpts(const json_t *j, const char *path, enum document document, struct verdict_message *m,
+                               struct error *err)
+{
+    const json_t *array;
+    enum result result = json_need_array(j, path, "recipients", NOTIFICATION_RCPTS_MAX, &array, err);
+    json_t *seen = json_object();
+    for (size_t i = 0; result == RESULT_OK && i < json_array_size(array); i++) {
+        char where[PATH_SIZE];
+        snprintf(where, sizeof where, "%s%srecipients[%zu]", path, path[0] != '\0' ? "." : "", i);
+        result = parse_rcpt(json_array_get(array, i), where, document, seen, m, err);
+    }
+    json_decref(seen);
+    return result;
+}
+
+static enum result parse_message(const json_t *j, const char *path, json_t *seen, struct verdicts *v, struct error *err)
+{
+    const char *id;
+    enum result result = json_need_string(j, path, "id", MESSAGE_ID_PEER_MAX, &id, err);
+    if (result != RESULT_OK)
+        return result;
+    if (!message_id_valid(id))
+        return json_refuse(err, path, "id", "not 1 to 64 letters, digits, '-' or '_'");
+    if (!json_set_add(seen, id))
+        return json_refuse(err, path, "id", "an earlier message has this id");
+    return parse_rcpts(j, path, VERDICTS, verdicts_add(v, id), err);
+}
+
+static enum result parse_messages(const json_t *j, struct verdicts *v, struct error *err)
+{
+    const json_t *array;
+    enum result result = json_need_array(j, "", "messages", NOTIFICATION_MESSAGES_MAX, &array, err);
+    json_t *seen = json_object();
+    for (size_t i = 0; result == RESULT_OK && i < json_array_size(array); i++) {
+        char path[PATH_SIZE];
+        snprintf(path, sizeof path, "messages[%zu]", i);
+        result = parse_message(json_array_get(array, i), path, seen, v, err);
+    }
+    json_decref(seen);
+    return result;
+}
+
+static enum result parse_receipt(const json_t *j, struct verdicts *v, struct error *err)
+{
+    return parse_rcpts(j, "", RECEIPT, verdicts_add(v, ""), err);
+}
+
+static enum result parse_document(const char *text, size_t len, const char *what,
+                                  enum result (*parse)(const json_t *, struct verdicts *, struct error *),
+                                  struct verdicts **v_r, struct error *err)
+{
+    json_t *j = json_parse(text, len, VERDICTS_SIZE_MAX, what, err);
+    if (j == NULL)
+        return RESULT_PERM;
+    struct verdicts *v = mem_zero(1, sizeof *v);
+    enum result result = parse(j, v, err);
+    json_decref(j);
+    if (result == RESULT_OK)
+        *v_r = v;
+    else
+        verdicts_free(&v);
+    return result;
+}
+
+enum result verdicts_parse(const char *text, size_t len, struct verdicts **v_r, struct error *err)
+{
+    return parse_document(text, len, "verdicts", parse_messages, v_r, err);
+}
+
+enum result receipt_parse(const char *text, size_t len, struct verdicts **v_r, struct error *err)
+{
+    return parse_document(text, len, "receipt", parse_receipt, v_r, err);
+}
