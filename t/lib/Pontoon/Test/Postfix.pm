@@ -1,0 +1,228 @@
+# A private Postfix instance for one site: own configuration, queue, log and Maildirs, on the site's address only.
+#
+# Three listeners: `smtp` for clients and other sites; `return`, where pontoon-store hands mail back (no milters);
+# `inject`, where pontoon-bridge asks and delivers (XCLIENT, and nobody is trusted there).
+package Pontoon::Test::Postfix;
+use strict;
+use warnings;
+use Carp qw(croak);
+use IO::Socket::INET;
+use Pontoon::Test::Mail;
+use Pontoon::Test::Proc;
+use Pontoon::Test::Wait;
+
+my $MASTER   = '/usr/lib/postfix/sbin/master';
+my $MAX_SIZE = 300 * 1024 * 1024;
+
+# world, name, domain, hostname, address, users => [...]
+sub new {
+    my ($class, %o) = @_;
+    my $world = $o{world};
+    my $self  = bless {%o, dir => $world->mkdir("$o{name}/postfix")}, $class;
+    mkdir "$self->{dir}/etc" or croak "$self->{dir}/etc: $!";
+    $world->mkdir("$o{name}/postfix/data", 'postfix');
+    $self->make_queue;
+    $self->{mail} = $world->mkdir("$o{name}/mail", 'nobody');
+    $self->{log}  = "$world->{dir}/$o{name}/mail.log";
+    $self->{port}{$_} = $world->port($o{address}) for qw(smtp return inject);
+    return $self;
+}
+
+sub endpoint { "$_[0]{address}:$_[0]{port}{$_[1]}" }
+
+sub write {
+    my ($self, $name, $text) = @_;
+    open my $fh, '>', "$self->{dir}/etc/$name.new" or croak "$name: $!";
+    print $fh $text;
+    close $fh or croak "$name: $!";
+    utime time - 60, time - 60, "$self->{dir}/etc/$name.new";    # Postfix waits until main.cf is some seconds old
+    rename "$self->{dir}/etc/$name.new", "$self->{dir}/etc/$name" or croak "$name: $!";
+}
+
+# The directories that `postfix check` would make, as in its postfix-files.
+sub make_queue {
+    my ($self) = @_;
+    my ($uid, $gid) = ((getpwnam 'postfix')[2], (getgrnam 'postdrop')[2]);
+    my %special = (
+        ''       => [0755, 0,    0],
+        pid      => [0755, 0,    0],
+        maildrop => [0730, $uid, $gid],
+        public   => [0710, $uid, $gid]
+    );
+    for my $name ('', qw(active bounce corrupt defer deferred flush hold incoming maildrop pid private public saved trace)) {
+        my $path = "$self->{dir}/queue/$name";
+        my ($mode, $owner, $group) = @{$special{$name} // [0700, $uid, 0]};
+        mkdir $path or croak "$path: $!";
+        chown $owner, $group, $path or croak "$path: $!";
+        chmod $mode, $path or croak "$path: $!";
+    }
+}
+
+# routes: domain => endpoint; milters: [...]; main: {...} further parameters of main.cf.
+sub prepare {
+    my ($self, %o) = @_;
+    my $etc = "$self->{dir}/etc";
+    $self->write('transport', join '', map { "$_ smtp:[" . ($o{routes}{$_} =~ s/:/]:/r) . "\n" } sort keys %{$o{routes}});
+    $self->write('mailboxes', join '', map { "$_\@$self->{domain} $_/\n" } @{$self->{users}});
+    $self->write('access', '');
+    $self->write('aliases', '');
+    my ($uid, $gid) = (getpwnam 'nobody')[2, 3];
+    my $client = $self->{world}->client;
+    my %main   = (
+        compatibility_level          => '3.6',
+        queue_directory              => "$self->{dir}/queue",
+        data_directory               => "$self->{dir}/data",
+        maillog_file                 => $self->{log},
+        maillog_file_prefixes        => $self->{world}->dir,
+        syslog_name                  => "postfix-$self->{name}",
+        myhostname                   => $self->{hostname},
+        mydomain                     => $self->{domain},
+        myorigin                     => $self->{domain},
+        mydestination                => '',
+        inet_interfaces              => 'loopback-only',    # knows only 127.0.0.1; master.cf names ours
+        smtp_bind_address            => $self->{address},
+        inet_protocols               => 'ipv4',
+        mynetworks                   => "$client $self->{address}",
+        smtpd_relay_restrictions     => 'permit_mynetworks, reject_unauth_destination',
+        smtpd_recipient_restrictions => "check_recipient_access texthash:$etc/access",
+        smtpd_peername_lookup        => 'no',
+        smtp_host_lookup             => 'native',
+        transport_maps               => "texthash:$etc/transport",
+        virtual_mailbox_domains      => $self->{domain},
+        virtual_mailbox_base         => $self->{mail},
+        virtual_mailbox_maps         => "texthash:$etc/mailboxes",
+        virtual_alias_maps           => "texthash:$etc/aliases",
+        virtual_uid_maps             => "static:$uid",
+        virtual_gid_maps             => "static:$gid",
+        virtual_mailbox_limit        => 0,
+        mailbox_size_limit           => 0,
+        message_size_limit           => $MAX_SIZE,
+        alias_maps                   => '',
+        alias_database               => '',
+        local_recipient_maps         => '',
+        queue_run_delay              => '2s',
+        minimal_backoff_time         => '1s',
+        maximal_backoff_time         => '2s',
+        in_flow_delay                => 0,
+        milter_protocol              => 6,
+        milter_default_action        => 'tempfail',
+        smtpd_milters                => join(', ', @{$o{milters} // []}),
+        non_smtpd_milters            => join(', ', @{$o{milters} // []}),
+        %{$o{main} // {}},
+    );
+    $self->write('main.cf', join '', map { "$_ = $main{$_}\n" } sort keys %main);
+    $self->write('master.cf', $self->master_cf);
+}
+
+sub master_cf {
+    my ($self) = @_;
+    my $bridge = "$self->{address}/32";
+    return <<END;
+@{[$self->endpoint('smtp')]} inet n - n - - smtpd
+@{[$self->endpoint('return')]} inet n - n - - smtpd
+  -o smtpd_milters=
+  -o mynetworks=$bridge
+@{[$self->endpoint('inject')]} inet n - n - - smtpd
+  -o smtpd_milters=
+  -o mynetworks=
+  -o smtpd_authorized_xclient_hosts=$bridge
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+END
+}
+
+# The master stays our child, so its pid is known; its processes are in its group.
+sub start {
+    my ($self) = @_;
+    $self->{proc} = Pontoon::Test::Proc->start(
+        name   => "postfix of $self->{name}",
+        argv   => [$MASTER, '-c', "$self->{dir}/etc", '-s'],
+        output => "$self->{dir}/master.log",
+        group  => 1,
+    );
+}
+
+sub wait_ready {
+    my ($self) = @_;
+    for my $listener (sort keys %{$self->{port}}) {
+        wait_for("Postfix of $self->{name} to listen ($listener)", sub {
+            $self->{proc}->alive or croak "Postfix of $self->{name} ended: see $self->{log}";
+            return IO::Socket::INET->new($self->endpoint($listener));
+        });
+    }
+}
+
+sub stop { $_[0]{proc}->stop }
+
+# What the next connections are told at RCPT: set_access('bob@b.test' => '450 4.2.1 later'). No arguments: as before.
+sub set_access {
+    my ($self, %action) = @_;
+    $self->set_table('access', %action);
+}
+
+sub set_aliases { shift->set_table('aliases', @_) }
+
+sub set_table {
+    my ($self, $table, %entries) = @_;
+    $self->write($table, join '', map { "$_ $entries{$_}\n" } sort keys %entries);
+    $self->reload if $self->{proc};
+}
+
+# Idle processes end at once, busy ones after their client: kept connections see what was before.
+sub reload {
+    my ($self) = @_;
+    my $size = -s $self->{log} // 0;
+    $self->{proc}->signal('HUP');
+    wait_for('Postfix to reload', sub { $self->log_after($size) =~ m{/master\[\d+\]: reload } });
+}
+
+sub log_after {
+    my ($self, $offset) = @_;
+    open my $fh, '<', $self->{log} or return '';
+    seek $fh, $offset // 0, 0;
+    local $/;
+    return <$fh> // '';
+}
+
+# Files of the Maildir of one user, oldest first (Postfix's file names sort by time of delivery).
+sub mailbox_files {
+    my ($self, $user) = @_;
+    my @files = glob "$self->{mail}/$user/new/*";
+    my %mtime = map { $_ => (stat $_)[9] } @files;
+    @files = sort { $mtime{$a} <=> $mtime{$b} || $a cmp $b } @files;
+    return @files;
+}
+
+# The messages in it: see Mail.
+sub mailbox {
+    my ($self, $user) = @_;
+    return map { Pontoon::Test::Mail->from_file($_) } $self->mailbox_files($user);
+}
+
+# Queue ids of what the MTA still holds.
+sub queue {
+    my ($self) = @_;
+    my @lines = `postqueue -c $self->{dir}/etc -j 2>/dev/null`;
+    return map { /"queue_id": "([^"]+)"/ } @lines;
+}
+
+1;

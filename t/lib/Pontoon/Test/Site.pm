@@ -1,0 +1,330 @@
+# A mail site of a test: a domain, its Postfix, and (unless pontoon => 0) the three daemons with their configuration.
+package Pontoon::Test::Site;
+use strict;
+use warnings;
+use Carp qw(croak);
+use File::Temp ();
+use JSON::PP ();
+use POSIX ();
+use Pontoon::Test::Postfix;
+use Pontoon::Test::Proc;
+use Pontoon::Test::Smtp;
+use Pontoon::Test::Wait;
+
+# The signal that a daemon crashed; otherwise it ends by exit 0.
+my $BAD_LINE = qr/: panic: |AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error: |ThreadSanitizer/;
+my @DAEMONS  = qw(milter store bridge);
+
+# Options: pontoon => 0; users => [...]; config => {"section.name" => value or [list]}; main => {main.cf};
+# milters_before => [...] (as smtpd_milters has them); discovery => 0 (no record in the DNS).
+sub new {
+    my ($class, $world, $name, %o) = @_;
+    my $self = bless {
+        world   => $world,
+        name    => $name,
+        domain  => "$name.test",
+        pontoon => 1,
+        users   => [qw(alice bob carol dave postmaster)],
+        expect  => {},
+        %o
+    }, $class;
+    $self->{dir}     = $world->mkdir($name);
+    $self->{postfix} = Pontoon::Test::Postfix->new(
+        world    => $world,
+        hostname => "mx.$self->{domain}",
+        map { $_ => $self->{$_} } qw(name domain address users)
+    );
+    $self->{port}{$_} = $world->port($self->{address}) for qw(store bridge);
+    $world->dns->set_host("mx.$self->{domain}", $self->{address});
+    $world->dns->set($self->{domain}, "MX 10 mx.$self->{domain}.");
+    $self->prepare_pontoon if $self->{pontoon};
+    return $self;
+}
+
+sub domain  { $_[0]{domain} }
+sub address { $_[0]{address} }
+sub dir     { $_[0]{dir} }
+sub postfix { $_[0]{postfix} }
+sub log     { "$_[0]{dir}/pontoon.log" }
+sub conf    { "$_[0]{dir}/pontoon.conf" }
+sub outbound { "https://sender-store.$_[0]{domain}:$_[0]{port}{store}" }
+sub inbound  { "https://bridge.$_[0]{domain}:$_[0]{port}{bridge}" }
+
+sub prepare_pontoon {
+    my ($self) = @_;
+    my $dns = $self->{world}->dns;
+    $dns->set_host("$_.$self->{domain}", $self->{address}) for qw(sender-store bridge);
+    $self->announce unless defined $self->{discovery} && !$self->{discovery};
+    mkdir "$self->{dir}/$_" or croak "$self->{dir}/$_: $!" for qw(store bridge keys);
+    my ($chain, $key) = $self->{world}->ca->issue(map { "$_.$self->{domain}" } qw(sender-store bridge));
+    my $net  = $self->{world}->network;
+    my $host = $self->{address};
+    $self->{settings} = {
+        hostname                    => "mx.$self->{domain}",
+        domains                     => [$self->{domain}],
+        'log.target'                => $self->log,
+        'log.name'                  => "pontoon-$self->{name}",
+        'log.verbose'               => $ENV{VERBOSE} ? 'yes' : 'no',
+        'discovery.resolvers'       => [$dns->server],
+        'discovery.ca-file'         => $self->{world}->ca->file,
+        'discovery.allow-addresses' => [$net],
+        'discovery.policy-port'     => $self->{world}{policy_port} // $self->{port}{store},
+        'discovery.negative-ttl'    => '1s',
+        'discovery.record-ttl-min'  => '1s',
+        'discovery.refresh-min'     => '1s',
+        'milter.socket'             => "unix:$self->{dir}/milter.sock",
+        'milter.socket-mode'        => '0660',
+        'milter.socket-group'       => 'postfix',
+        'milter.divert-clients'     => ['authenticated', 'local'],
+        'milter.discovery-wait'     => '10s',
+        'store.directory'           => "$self->{dir}/store",
+        'store.listen'              => ["$host:$self->{port}{store}"],
+        'store.certificate'         => $chain,
+        'store.key'                 => $key,
+        'store.signing-key'         => "$self->{dir}/keys/signing.pem",
+        'store.published-keys'      => "$self->{dir}/keys",
+        'store.token-secret'        => "$self->{dir}/token-secret",
+        'store.mta'                 => $self->{postfix}->endpoint('return'),
+        'store.retry-min'           => '200ms',
+        'store.retry-max'           => '1s',
+        'policy.inbound'            => [$self->inbound],
+        'policy.outbound'           => [$self->outbound],
+        'bridge.listen'             => ["$host:$self->{port}{bridge}"],
+        'bridge.certificate'        => $chain,
+        'bridge.key'                => $key,
+        'bridge.directory'          => "$self->{dir}/bridge",
+        'bridge.mta'                => $self->{postfix}->endpoint('inject'),
+        'bridge.retry-min'          => '200ms',
+        'bridge.retry-max'          => '1s',
+        %{$self->{config} // {}},
+    };
+}
+
+# The record that tells the others that this domain takes part; a new id makes them fetch the policy again.
+sub announce {
+    my ($self, $id) = @_;
+    $self->{world}->dns->set("_sender-store.$self->{domain}", sprintf 'TXT "v=SSMP1; id=%s"', $id // ++$self->{policy_id});
+}
+
+sub withdraw { $_[0]{world}->dns->set("_sender-store.$_[0]{domain}") }
+
+# Settings of pontoon.conf as a text in its syntax.
+sub config_text {
+    my (%settings) = @_;
+    my (%section, $text);
+    for my $key (sort keys %settings) {
+        my ($section, $name) = $key =~ /^(?:(\w+)\.)?(.+)$/;
+        my $value = $settings{$key};
+        my $written = ref $value ? '{' . join(', ', map { qq("$_") } @$value) . '}' : qq("$value");
+        $section{$section // ''} .= ($section ? '    ' : '') . "$name = $written\n";
+    }
+    $text = delete $section{''} // '';
+    return $text . join '', map { "$_ {\n$section{$_}}\n" } sort keys %section;
+}
+
+# Changes settings and writes the file; reload() or restart() makes the daemons see them.
+sub configure {
+    my ($self, %changes) = @_;
+    $self->{settings} = {%{$self->{settings}}, %changes};
+    delete @{$self->{settings}}{grep { !defined $changes{$_} } keys %changes};
+    open my $fh, '>', $self->conf or croak $self->conf . ": $!";
+    print $fh config_text(%{$self->{settings}});
+    close $fh or croak $self->conf . ": $!";
+}
+
+# ---- start and stop ----
+
+# Everything written down, nothing running. Ports of all sites are known by now.
+sub prepare {
+    my ($self) = @_;
+    my %routes = map { $_->domain => $_->postfix->endpoint('smtp') } grep { $_ != $self } $self->{world}->sites;
+    my @milters = @{$self->{milters_before} // []};
+    push @milters, "unix:$self->{dir}/milter.sock" if $self->{pontoon};
+    $self->{postfix}->prepare(
+        routes  => {%routes, %{$self->{routes} // {}}},
+        milters => \@milters,
+        main    => $self->{main}
+    );
+    return unless $self->{pontoon};
+    $self->configure;
+    $self->pontoon('keys', 'make', "$self->{dir}/keys/signing.pem") unless -e "$self->{dir}/keys/signing.pem";
+}
+
+sub start_mta { $_[0]{postfix}->start }
+sub wait_mta  { $_[0]{postfix}->wait_ready }
+
+sub start_pontoon {
+    my ($self) = @_;
+    return unless $self->{pontoon};
+    $self->launch($_)    for @DAEMONS;
+    $self->wait_ready($_) for @DAEMONS;
+}
+
+sub build { $ENV{PONTOON_BUILD} }
+
+sub launch {
+    my ($self, $daemon, %env) = @_;
+    unlink $self->pid_file($daemon);
+    $self->{$daemon} = Pontoon::Test::Proc->start(
+        name   => "pontoon-$daemon of $self->{name}",
+        argv   => [build() . "/pontoon-$daemon", '-c', $self->conf, '-p', $self->pid_file($daemon)],
+        output => "$self->{dir}/$daemon.err",
+        env    => \%env,
+    );
+}
+
+sub pid_file { "$_[0]{dir}/$_[1].pid" }
+
+sub wait_ready {
+    my ($self, $daemon) = @_;
+    wait_for("pontoon-$daemon of $self->{name} to be ready", sub {
+        $self->{$daemon}->alive or croak "pontoon-$daemon of $self->{name} ended: see $self->{dir}/$daemon.err and " . $self->log;
+        return -s $self->pid_file($daemon);
+    });
+}
+
+sub start {
+    my ($self, $daemon, %env) = @_;
+    $self->launch($daemon, %env);
+    $self->wait_ready($daemon);
+}
+
+sub daemon { $_[0]{$_[1]} }
+
+# Returns the wait status: 0 for an orderly end.
+sub stop { $_[0]{$_[1]}->stop }
+
+sub kill9 {
+    my ($self, $daemon) = @_;
+    $self->{expect}{$daemon} = 1;
+    $self->{$daemon}->kill9;
+}
+
+sub restart {
+    my ($self, $daemon) = @_;
+    $self->stop($daemon);
+    $self->start($daemon);
+}
+
+sub reload {
+    my ($self, $daemon) = @_;
+    my $before = $self->log_size;
+    $self->{$daemon}->signal('HUP');
+    wait_for("pontoon-$daemon to reload", sub { $self->log_after($before) =~ m{/$daemon\[\d+\]: .*reload}i });
+}
+
+# ---- the admin's view ----
+
+# Runs `pontoon`; returns its standard output, or (output, exit status, standard error) in list context.
+sub pontoon {
+    my ($self, @arguments) = @_;
+    return run(build() . '/pontoon', '-c', $self->conf, @arguments);
+}
+
+# Any program. In scalar context a failure dies.
+sub run {
+    my (@argv) = @_;
+    my $err = File::Temp->new;
+    my $pid = open(my $out, '-|') // croak "fork: $!";
+    if (!$pid) {
+        open STDERR, '>&', $err;
+        exec(@argv) or POSIX::_exit(127);
+    }
+    my $text = do { local $/; <$out> } // '';
+    close $out;
+    my $status = $?;
+    my $errors = do { local (@ARGV, $/) = ("$err"); <> } // '';
+    return ($text, $status, $errors) if wantarray;
+    croak "@argv: " . Pontoon::Test::Proc::describe_status($status) . ": $errors" if $status;
+    return $text;
+}
+
+sub pontoon_json {
+    my ($self, @arguments) = @_;
+    return JSON::PP::decode_json(scalar $self->pontoon(@arguments, '--json'));
+}
+
+sub log_size { -s $_[0]->log // 0 }
+
+sub log_after {
+    my ($self, $offset) = @_;
+    open my $fh, '<', $self->log or return '';
+    seek $fh, $offset // 0, 0;
+    local $/;
+    return <$fh> // '';
+}
+
+sub wait_log {
+    my ($self, $pattern, $offset) = @_;
+    wait_for("$pattern in the log of $self->{name}", sub { $self->log_after($offset) =~ /$pattern/ });
+}
+
+# ---- mail ----
+
+# A client of this site: an SMTP connection from a host that may relay.
+sub client {
+    my ($self, %o) = @_;
+    return Pontoon::Test::Smtp->new($self->client_options, %o) // croak "no SMTP at $self->{name}";
+}
+
+sub client_options {
+    my ($self) = @_;
+    return (endpoint => $self->{postfix}->endpoint('smtp'), source => $self->{world}->client);
+}
+
+# Submits one message, retrying as a real client does: arguments of Smtp::send.
+sub submit {
+    my ($self, %o) = @_;
+    my $result = Pontoon::Test::Smtp->deliver($self->client_options, %o);
+    croak "submission refused: $result->{data}{text}" if $result->{code} != 250 && !$o{may_fail};
+    return $result;
+}
+
+sub mailbox { shift->{postfix}->mailbox(@_) }
+
+# Waits until the mailbox holds `n` messages; returns them.
+sub wait_mail {
+    my ($self, $user, $n, $timeout) = @_;
+    wait_for("$n message(s) for $user\@$self->{domain}", sub { $self->{postfix}->mailbox_files($user) >= $n }, $timeout);
+    return $self->mailbox($user);
+}
+
+# Nothing is under way any more: the store has no recipient that is not final.
+sub wait_settled {
+    my ($self, $timeout) = @_;
+    wait_for("the store of $self->{name} to settle", sub { !@{$self->pontoon_json('queue')->{messages} // []} }, $timeout);
+}
+
+# Peak resident memory of a daemon in KiB.
+sub peak_memory {
+    my ($self, $daemon) = @_;
+    open my $fh, '<', '/proc/' . $self->{$daemon}->pid . '/status' or croak "pontoon-$daemon is gone";
+    return (map { /^VmHWM:\s+(\d+) kB/ ? $1 : () } <$fh>)[0];
+}
+
+# ---- the end ----
+
+# Signs of bugs: crashes, panics, sanitizer reports.
+sub complaints {
+    my ($self) = @_;
+    my @bad;
+    for my $daemon (grep { $self->{$_} } @DAEMONS) {
+        my $status = $self->{$daemon}->stop;
+        push @bad, "pontoon-$daemon of $self->{name}: " . Pontoon::Test::Proc::describe_status($status) if $status;
+    }
+    for my $file ($self->log, map { "$self->{dir}/$_.err" } @DAEMONS) {
+        open my $fh, '<', $file or next;
+        push @bad, map { "$file: $_" } grep { /$BAD_LINE/ } <$fh>;
+    }
+    return @bad;
+}
+
+sub show_logs {
+    my ($self) = @_;
+    for my $file (grep { -s } $self->log, "$self->{dir}/mail.log", map { "$self->{dir}/$_.err" } @DAEMONS) {
+        my @lines = split /\n/, `tail -n 25 $file`;
+        Test::More::diag("-- end of $file", map { "\n   $_" } @lines);
+    }
+}
+
+1;
