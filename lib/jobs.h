@@ -1,9 +1,10 @@
 /*
  * The bridge's notification queue: what was promised to senders and not yet settled, and what became
  * of everything for as long as a sender may ask again. Every durable change of the receiving side goes
- * through here. No SQL outside jobs_sqlite.c.
+ * through here. No SQL outside jobs_sqlite*.c.
  *
- * A job is one message (iss, id) from one sender domain with its recipients. States per recipient:
+ * A job is one message (iss, id) from one sender domain with its recipients at one of our domains (aud): each
+ * domain has a notification and a token of its own. States per recipient:
  *   JOB_PENDING    promised ("accepted"), to be worked on
  *   JOB_DELIVERED  the MTA took it
  *   JOB_FAILED     the MTA refused it for good, or the content was wrong
@@ -41,6 +42,7 @@ struct job_rcpt {
 };
 
 struct job {
+    int64_t key;                   /* the row's, once it has one: for jobs_pending(); jobs_note() ignores it */
     char iss[DOMAIN_MAX + 1], aud[DOMAIN_MAX + 1];
     struct notification_message m; /* its envelope has no recipients: they are below */
     char peer[64];                 /* the notifier's address as text */
@@ -59,8 +61,9 @@ struct job_list {
 };
 void job_list_free(struct job_list **list);
 
-/* What is known of (iss, id): NULL if nothing. A read: never waits for a writer. */
-enum result jobs_find(struct jobs *jobs, const char *iss, const char *id, struct job **job_r, struct error *err);
+/* What is known of (iss, aud, id): NULL if nothing. A read: never waits for a writer. */
+enum result jobs_find(struct jobs *jobs, const char *iss, const char *aud, const char *id, struct job **job_r,
+                      struct error *err);
 
 /*
  * Writes the job as it stands (inserts or replaces job and recipients, recipients not mentioned stay as they
@@ -69,14 +72,16 @@ enum result jobs_find(struct jobs *jobs, const char *iss, const char *id, struct
  */
 enum result jobs_note(struct jobs *jobs, const struct job *job, store_done *done, void *arg, struct error *err);
 /* The sender has been told of all settled recipients of this job; deferred ones are forgotten (it asks again). */
-enum result jobs_told(struct jobs *jobs, const char *iss, const char *id, store_done *done, void *arg, struct error *err);
+enum result jobs_told(struct jobs *jobs, const char *iss, const char *aud, const char *id, store_done *done, void *arg,
+                      struct error *err);
 /* The receipt could not be sent: again at `next`. */
-enum result jobs_receipt_later(struct jobs *jobs, const char *iss, const char *id, msec_t next, store_done *done, void *arg,
-                               struct error *err);
+enum result jobs_receipt_later(struct jobs *jobs, const char *iss, const char *aud, const char *id, msec_t next,
+                               store_done *done, void *arg, struct error *err);
 
-/* Jobs with pending recipients (restart), oldest first, behind `after` rows. */
-enum result jobs_pending(struct jobs *jobs, size_t max, struct job_list **list_r, struct error *err);
-/* Jobs with untold settled recipients and none pending, due by now; *next_r: when the next is due, -1 none. */
+/* Jobs with pending recipients (restart), oldest first, behind the one with key `after` (0: from the start). */
+enum result jobs_pending(struct jobs *jobs, int64_t after, size_t max, struct job_list **list_r, struct error *err);
+/* Jobs with untold settled recipients and none pending, due by now; *next_r: when the next one that is not in the list is due,
+   -1 none. */
 enum result jobs_receipts_due(struct jobs *jobs, size_t max, struct job_list **list_r, msec_t *next_r, struct error *err);
 
 /* ctl: by pontoon id, MTA queue id; newest first. */
@@ -89,10 +94,10 @@ struct jobs_stats {
 enum result jobs_stats(struct jobs *jobs, struct jobs_stats *stats_r, struct error *err);
 
 /* The bridge's trace of a message; same form as the store's. */
-void jobs_add_event(struct jobs *jobs, const char *iss, const char *id, const char *address, const char *what,
-                    const char *text);
-enum result jobs_events(struct jobs *jobs, const char *iss, const char *id, struct store_event **events_r, size_t *n_r,
-                        struct error *err);
+void jobs_add_event(struct jobs *jobs, const char *iss, const char *aud, const char *id, const char *address,
+                    const char *what, const char *text);
+enum result jobs_events(struct jobs *jobs, const char *iss, const char *aud, const char *id,
+                        struct store_event **events_r, size_t *n_r, struct error *err);
 
 /* Forgets settled and told jobs received more than `history` ms ago, and pending ones never. */
 enum result jobs_purge(struct jobs *jobs, msec_t history, size_t max, bool *more_r, struct error *err);

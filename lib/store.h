@@ -106,7 +106,7 @@ struct store_rcpt {
     char *notify; /* or NULL */
     char *orcpt;  /* or NULL */
     enum rcpt_state state;
-    unsigned attempts;      /* notifications (or returns, or DSNs) tried in this state */
+    unsigned attempts;      /* tries of this kind of work (notifications, queued or accepted; returns; DSNs) */
     msec_t next;            /* when due */
     msec_t since;           /* when it came into this state */
     bool offered;           /* a notification may have reached the peer (EV other than UNREACHABLE with
@@ -145,9 +145,12 @@ void store_entries_free(struct store_entries **entries);
  */
 enum result store_claim(struct store *store, enum store_work work, size_t max, msec_t lease, struct store_entries **entries_r,
                         msec_t *next_r, struct error *err);
-/* As above for one message, whether its hold is over or not (after store_release()). Empty if it has none. */
-enum result store_claim_message(struct store *store, const char *id, msec_t lease, struct store_entries **entries_r,
-                                struct error *err);
+/*
+ * As above for these messages, whether their hold is over or not (after store_release()): what was tried before, or is leased,
+ * is left out. May be empty.
+ */
+enum result store_claim_messages(struct store *store, const char *const *ids, size_t n, msec_t lease,
+                                 struct store_entries **entries_r, struct error *err);
 /* This node starts anew: its old leases are void. */
 enum result store_release_leases(struct store *store, struct error *err);
 
@@ -212,7 +215,7 @@ enum result store_list(struct store *store, const char *after, size_t max, struc
 
 struct store_event {
     msec_t when;
-    char *what;    /* "stored", "notified", "fetched", or a state's name */
+    char *what;    /* "stored", "fetched", what store_add_event() was given, a state that was reached, or an event that kept it */
     char *address; /* recipient, or NULL */
     char *text;    /* details, or NULL */
 };
