@@ -1,0 +1,99 @@
+/* What can become of a recipient: see rcpt_state.h. */
+#include "lib/rcpt_state.h"
+
+#include <assert.h>
+#include <stddef.h>
+
+/* Every pair that is not listed changes nothing. */
+static const struct transition {
+    bool listed;
+    enum rcpt_state next;
+} transitions[RCPT_STATES][RCPT_EVENTS] = {
+    [RCPT_QUEUED] = {
+        [RCPT_EV_DELIVERED] = {true, RCPT_DELIVERED},
+        [RCPT_EV_ACCEPTED] = {true, RCPT_ACCEPTED},
+        [RCPT_EV_DEFERRED] = {true, RCPT_QUEUED},
+        [RCPT_EV_REJECTED] = {true, RCPT_BOUNCING},
+        [RCPT_EV_USE_SMTP] = {true, RCPT_RETURNING},
+        [RCPT_EV_UNREACHABLE] = {true, RCPT_QUEUED},
+        [RCPT_EV_FALLBACK] = {true, RCPT_RETURNING},
+        [RCPT_EV_EXPIRED] = {true, RCPT_BOUNCING},
+        [RCPT_EV_RECALL] = {true, RCPT_RECALLED},
+    },
+    [RCPT_ACCEPTED] = {
+        [RCPT_EV_DELIVERED] = {true, RCPT_DELIVERED},
+        [RCPT_EV_ACCEPTED] = {true, RCPT_ACCEPTED},
+        [RCPT_EV_DEFERRED] = {true, RCPT_QUEUED},
+        [RCPT_EV_REJECTED] = {true, RCPT_BOUNCING},
+        [RCPT_EV_USE_SMTP] = {true, RCPT_RETURNING},
+        [RCPT_EV_UNREACHABLE] = {true, RCPT_ACCEPTED},
+        [RCPT_EV_FALLBACK] = {true, RCPT_RETURNING},
+        [RCPT_EV_EXPIRED] = {true, RCPT_BOUNCING},
+        [RCPT_EV_RECALL] = {true, RCPT_RECALLED},
+    },
+    [RCPT_RETURNING] = {
+        [RCPT_EV_DELIVERED] = {true, RCPT_DELIVERED}, /* a late receipt beats the return */
+        [RCPT_EV_RETURN_DONE] = {true, RCPT_RETURNED},
+        [RCPT_EV_RETURN_LATER] = {true, RCPT_RETURNING},
+        [RCPT_EV_RETURN_FAILED] = {true, RCPT_BOUNCING},
+    },
+    [RCPT_BOUNCING] = {
+        [RCPT_EV_DELIVERED] = {true, RCPT_DELIVERED},
+        [RCPT_EV_BOUNCE_DONE] = {true, RCPT_BOUNCED},
+        [RCPT_EV_BOUNCE_LATER] = {true, RCPT_BOUNCING},
+    },
+};
+
+static const char *const state_names[RCPT_STATES] = {
+    [RCPT_QUEUED] = "queued",       [RCPT_ACCEPTED] = "accepted",   [RCPT_RETURNING] = "returning",
+    [RCPT_BOUNCING] = "bouncing",   [RCPT_DELIVERED] = "delivered", [RCPT_RETURNED] = "returned",
+    [RCPT_BOUNCED] = "bounced",     [RCPT_RECALLED] = "recalled",
+};
+
+static const char *const event_names[RCPT_EVENTS] = {
+    [RCPT_EV_DELIVERED] = "delivered",
+    [RCPT_EV_ACCEPTED] = "accepted",
+    [RCPT_EV_DEFERRED] = "deferred",
+    [RCPT_EV_REJECTED] = "rejected",
+    [RCPT_EV_USE_SMTP] = "use-smtp",
+    [RCPT_EV_UNREACHABLE] = "unreachable",
+    [RCPT_EV_FALLBACK] = "fallback",
+    [RCPT_EV_EXPIRED] = "expired",
+    [RCPT_EV_RETURN_DONE] = "return-done",
+    [RCPT_EV_RETURN_LATER] = "return-later",
+    [RCPT_EV_RETURN_FAILED] = "return-failed",
+    [RCPT_EV_BOUNCE_DONE] = "bounce-done",
+    [RCPT_EV_BOUNCE_LATER] = "bounce-later",
+    [RCPT_EV_RECALL] = "recall",
+};
+
+bool rcpt_state_next(enum rcpt_state state, enum rcpt_event event, enum rcpt_state *next_r)
+{
+    assert((unsigned)state < RCPT_STATES && (unsigned)event < RCPT_EVENTS);
+    const struct transition *t = &transitions[state][event];
+    if (t->listed)
+        *next_r = t->next;
+    return t->listed;
+}
+
+bool rcpt_state_final(enum rcpt_state state)
+{
+    return state >= RCPT_DELIVERED;
+}
+
+bool rcpt_state_fetchable(enum rcpt_state state)
+{
+    return state == RCPT_QUEUED || state == RCPT_ACCEPTED;
+}
+
+const char *rcpt_state_name(enum rcpt_state state)
+{
+    assert((unsigned)state < RCPT_STATES);
+    return state_names[state];
+}
+
+const char *rcpt_event_name(enum rcpt_event event)
+{
+    assert((unsigned)event < RCPT_EVENTS);
+    return event_names[event];
+}

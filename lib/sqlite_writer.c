@@ -1,0 +1,357 @@
+/* Group commit: see sqlite_writer.h. */
+#include "lib/sqlite_writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/data_dir.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+enum {
+    GROUP_MAX = 256,   /* changes in one transaction */
+    LAZY_WAIT_MS = 200,
+    TURN_POLL_US = 200,
+};
+
+struct sqlite_writer {
+    struct sqlite_db *db;
+    int turn; /* see take_turn() */
+    msec_t busy_timeout;
+    pthread_t thread;
+
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t queued, finished;
+    struct sqlite_change *first, **last;
+    size_t waiting, eager; /* changes queued; those of them that are not lazy */
+    bool closing;
+    uint64_t commits;
+};
+
+/*
+ * SQLite's lock knows no order: a busy process that commits group after group would starve one that polls for it.
+ * So whoever wants the lock holds the turn while it waits: the other one queues behind it after its commit.
+ */
+static bool take_turn(struct sqlite_writer *w)
+{
+    msec_t since = clock_mono();
+    while (flock(w->turn, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return false;
+        if (clock_mono() - since >= w->busy_timeout)
+            return false;
+        struct timespec wait = {0, TURN_POLL_US * 1000};
+        nanosleep(&wait, NULL);
+    }
+    return true;
+}
+
+static enum result begin(struct sqlite_writer *w, struct error *err)
+{
+    bool mine = take_turn(w); /* without it we are only less polite */
+    enum result r = sqlite_db_run(w->db, "BEGIN IMMEDIATE", err);
+    if (mine)
+        flock(w->turn, LOCK_UN);
+    return r;
+}
+
+static void roll_back(struct sqlite_writer *w)
+{
+    if (sqlite_db_in_transaction(w->db))
+        sqlite_db_run(w->db, "ROLLBACK", NULL);
+}
+
+static enum result commit(struct sqlite_writer *w, struct error *err)
+{
+    enum result r = sqlite_db_run(w->db, "COMMIT", err);
+    if (r != RESULT_OK) {
+        roll_back(w);
+        return r;
+    }
+    pthread_mutex_lock(&w->lock);
+    w->commits++;
+    pthread_mutex_unlock(&w->lock);
+    return RESULT_OK;
+}
+
+static void settle(struct sqlite_change *c, enum result r, const struct error *err)
+{
+    c->result = r;
+    c->err = r == RESULT_OK ? (struct error){0} : *err;
+}
+
+/* A transaction of its own. */
+static void run_alone(struct sqlite_writer *w, struct sqlite_change *c)
+{
+    struct error err = {0};
+    enum result r = begin(w, &err);
+    if (r == RESULT_OK) {
+        r = c->apply(c, w->db, &err);
+        if (r != RESULT_OK) {
+            roll_back(w);
+        } else {
+            r = commit(w, &err);
+            c->in_doubt = r != RESULT_OK;
+        }
+    }
+    settle(c, r, &err);
+}
+
+/* One change of a group. False: the whole transaction is gone (SQLite rolls back by itself when the disk is full). */
+static bool run_in_group(struct sqlite_writer *w, struct sqlite_change *c)
+{
+    struct error err = {0};
+    if (sqlite_db_run(w->db, "SAVEPOINT change", &err) != RESULT_OK)
+        return false;
+    enum result r = c->apply(c, w->db, &err);
+    if (!sqlite_db_in_transaction(w->db))
+        return false;
+    if (r != RESULT_OK && sqlite_db_run(w->db, "ROLLBACK TO change", NULL) != RESULT_OK)
+        return false;
+    if (sqlite_db_run(w->db, "RELEASE change", NULL) != RESULT_OK)
+        return false;
+    settle(c, r, &err);
+    return true;
+}
+
+static void run_group(struct sqlite_writer *w, struct sqlite_change *group)
+{
+    struct error err = {0};
+    if (group->next == NULL) {
+        run_alone(w, group);
+        return;
+    }
+    enum result r = begin(w, &err);
+    if (r != RESULT_OK) { /* nobody got the lock: trying one by one would only multiply the wait */
+        for (struct sqlite_change *c = group; c != NULL; c = c->next)
+            settle(c, r, &err);
+        return;
+    }
+    bool whole = true;
+    for (struct sqlite_change *c = group; whole && c != NULL; c = c->next)
+        whole = run_in_group(w, c);
+    if (whole && commit(w, &err) == RESULT_OK)
+        return;
+    roll_back(w);
+    for (struct sqlite_change *c = group; c != NULL; c = c->next)
+        run_alone(w, c);
+}
+
+static void tell(struct sqlite_writer *w, struct sqlite_change *c)
+{
+    if (c->settled != NULL)
+        c->settled(c, c->result);
+    if (c->free == NULL) { /* somebody waits in sqlite_writer_run(), and `c` may be gone once we let go */
+        pthread_mutex_lock(&w->lock);
+        c->finished = true;
+        pthread_cond_broadcast(&w->finished);
+        pthread_mutex_unlock(&w->lock);
+        return;
+    }
+    if (c->done != NULL)
+        c->done(c->arg, c->result, &c->err);
+    else if (c->result != RESULT_OK)
+        log_error("%s", c->err.text);
+    c->free(c);
+}
+
+/* With the lock held: cuts off up to GROUP_MAX changes. */
+static struct sqlite_change *take_group(struct sqlite_writer *w)
+{
+    struct sqlite_change *group = w->first, **end = &w->first;
+    for (int n = 0; n < GROUP_MAX && *end != NULL; n++) {
+        w->waiting--;
+        w->eager -= !(*end)->lazy;
+        end = &(*end)->next;
+    }
+    w->first = *end;
+    *end = NULL;
+    if (w->first == NULL)
+        w->last = &w->first;
+    return group;
+}
+
+/* With the lock held: waits for something to do. */
+static void wait_for_work(struct sqlite_writer *w)
+{
+    while (w->first == NULL && !w->closing)
+        pthread_cond_wait(&w->queued, &w->lock);
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += LAZY_WAIT_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    while (w->eager == 0 && w->waiting < GROUP_MAX && !w->closing) {
+        if (pthread_cond_timedwait(&w->queued, &w->lock, &until) == ETIMEDOUT)
+            break;
+    }
+}
+
+static void *writer_main(void *arg)
+{
+    struct sqlite_writer *w = arg;
+    pthread_mutex_lock(&w->lock);
+    for (;;) {
+        wait_for_work(w);
+        if (w->first == NULL)
+            break; /* closing */
+        struct sqlite_change *group = take_group(w);
+        pthread_mutex_unlock(&w->lock);
+        run_group(w, group);
+        while (group != NULL) {
+            struct sqlite_change *c = group;
+            group = c->next;
+            tell(w, c);
+        }
+        pthread_mutex_lock(&w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+static enum result open_turn(struct sqlite_writer *w, const char *path, struct error *err)
+{
+    char *turn = mem_printf("%s-turn", path);
+    enum result r = data_dir_file(turn, err);
+    if (r == RESULT_OK) {
+        w->turn = open(turn, O_RDWR | O_CLOEXEC);
+        if (w->turn < 0)
+            r = data_dir_fail("open", turn, err);
+    }
+    mem_free(&turn);
+    return r;
+}
+
+/* Signals are the main thread's business. */
+static void start_thread(struct sqlite_writer *w)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int e = pthread_create(&w->thread, NULL, writer_main, w);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (e != 0)
+        log_fatal("cannot start a thread: %s", strerror(e));
+}
+
+enum result sqlite_writer_open(const char *path, const struct sqlite_schema *schema, msec_t busy_timeout,
+                               struct sqlite_writer **w_r, struct error *err)
+{
+    struct sqlite_writer *w = mem_zero(1, sizeof *w);
+    w->turn = -1;
+    w->busy_timeout = busy_timeout;
+    *w_r = NULL;
+    enum result r = data_dir_file(path, err);
+    if (r == RESULT_OK)
+        r = open_turn(w, path, err);
+    if (r == RESULT_OK)
+        r = sqlite_db_open(path, SQLITE_WRITER, busy_timeout, &w->db, err);
+    if (r == RESULT_OK)
+        r = sqlite_db_upgrade(w->db, schema, err);
+    if (r != RESULT_OK) {
+        sqlite_db_close(&w->db);
+        if (w->turn >= 0)
+            close(w->turn);
+        mem_free(&w);
+        return r;
+    }
+    w->last = &w->first;
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->queued, &attr);
+    pthread_cond_init(&w->finished, NULL);
+    pthread_condattr_destroy(&attr);
+    start_thread(w);
+    *w_r = w;
+    return RESULT_OK;
+}
+
+void sqlite_writer_close(struct sqlite_writer **wp)
+{
+    struct sqlite_writer *w = *wp;
+    if (w == NULL)
+        return;
+    pthread_mutex_lock(&w->lock);
+    w->closing = true;
+    pthread_cond_signal(&w->queued);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    sqlite_db_close(&w->db);
+    close(w->turn);
+    pthread_cond_destroy(&w->queued);
+    pthread_cond_destroy(&w->finished);
+    pthread_mutex_destroy(&w->lock);
+    mem_free(wp);
+}
+
+/* With the lock held. */
+static void enqueue(struct sqlite_writer *w, struct sqlite_change *c)
+{
+    c->next = NULL;
+    *w->last = c;
+    w->last = &c->next;
+    w->waiting++;
+    w->eager += !c->lazy;
+    pthread_cond_signal(&w->queued);
+}
+
+enum result sqlite_writer_run(struct sqlite_writer *w, struct sqlite_change *c, struct error *err)
+{
+    if (pthread_equal(pthread_self(), w->thread))
+        log_panic("a change waits for itself: a `done' callback must submit");
+    c->free = NULL;
+    c->finished = false;
+    pthread_mutex_lock(&w->lock);
+    enqueue(w, c);
+    while (!c->finished)
+        pthread_cond_wait(&w->finished, &w->lock);
+    pthread_mutex_unlock(&w->lock);
+    if (err != NULL && c->result != RESULT_OK)
+        *err = c->err;
+    return c->result;
+}
+
+void sqlite_writer_submit(struct sqlite_writer *w, struct sqlite_change *c, sqlite_done *done, void *arg)
+{
+    c->done = done;
+    c->arg = arg;
+    pthread_mutex_lock(&w->lock);
+    enqueue(w, c);
+    pthread_mutex_unlock(&w->lock);
+}
+
+enum result sqlite_writer_do(struct sqlite_writer *w, struct sqlite_change *c, sqlite_done *done, void *arg, struct error *err)
+{
+    if (done != NULL) {
+        sqlite_writer_submit(w, c, done, arg);
+        return RESULT_OK;
+    }
+    void (*release)(struct sqlite_change *) = c->free;
+    enum result r = sqlite_writer_run(w, c, err);
+    release(c);
+    return r;
+}
+
+uint64_t sqlite_writer_commits(struct sqlite_writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    uint64_t n = w->commits;
+    pthread_mutex_unlock(&w->lock);
+    return n;
+}
+
+size_t sqlite_writer_waiting(struct sqlite_writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    size_t n = w->waiting;
+    pthread_mutex_unlock(&w->lock);
+    return n;
+}
