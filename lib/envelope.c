@@ -101,11 +101,6 @@ bool envelope_notify_valid(const char *notify)
     }
 }
 
-bool envelope_envid_valid(const char *envid)
-{
-    return envid[0] != '\0' && strnlen(envid, ENVID_MAX + 1) <= ENVID_MAX && xtext_valid(envid);
-}
-
 /* RFC 6533 section 3: "utf-8" addresses may stand there as they are, with \x{...} for what is not to. */
 static bool utf8_orcpt_valid(const char *text)
 {
@@ -201,7 +196,9 @@ static enum fate mail_ret(struct envelope *e, const char *value)
 
 static enum fate mail_envid(struct envelope *e, const char *value)
 {
-    if (value == NULL || e->envid != NULL || !envelope_envid_valid(value))
+    if (value == NULL || value[0] == '\0' || e->envid != NULL)
+        return BAD;
+    if (strnlen(value, ENVID_MAX + 1) > ENVID_MAX || !xtext_valid(value))
         return BAD;
     e->envid = mem_strdup(value);
     return TAKEN;

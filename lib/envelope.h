@@ -54,7 +54,6 @@ enum result envelope_rcpt_param(struct envelope_rcpt *r, const char *param, bool
 /* Checks of single values, also for what comes by the wire. */
 bool envelope_notify_valid(const char *notify); /* NEVER, or a list of SUCCESS,FAILURE,DELAY; upper case */
 bool envelope_orcpt_valid(const char *orcpt);   /* "addr-type;xtext", or "utf-8;" (RFC 6533) */
-bool envelope_envid_valid(const char *envid); /* xtext */
 
 const char *body_type_name(enum body_type b); /* "7bit", "8bitmime", "" */
 bool body_type_parse(const char *name, enum body_type *b_r);
