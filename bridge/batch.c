@@ -1,0 +1,257 @@
+/* One verified notification: see batch.h. */
+#include "bridge/batch.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bridge/deliveries.h"
+#include "bridge/recipients.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+/* One message of the notification whose verdicts are not all known yet. */
+struct item {
+    struct batch *batch;
+    struct verdict_message *verdicts; /* its recipients' lines; kind is filled in at the end for those in `open` */
+    bool *open;                       /* by recipient: the delivery decides */
+    struct active *active;            /* being watched; NULL: decided */
+    bool promising;
+};
+
+struct batch {
+    struct context *ctx;
+    struct http_request *req;
+    struct notification *n;
+    char peer[NETADDR_TEXT_SIZE];
+    struct verdicts verdicts;
+    struct item *items;
+    size_t waiting; /* items that are not decided */
+    struct loop_timer *timer;
+};
+
+static void answer(struct batch *b)
+{
+    char *text = verdicts_write(&b->verdicts);
+    http_reply(b->req, 200, NULL, 0, "application/json", text, strlen(text));
+    mem_free(&text);
+    for (size_t i = 0; i < b->n->nmessages; i++)
+        mem_free(&b->items[i].open);
+    mem_free(&b->items);
+    verdicts_clear(&b->verdicts);
+    notification_free(&b->n);
+    loop_timer_free(&b->timer);
+    mem_free(&b);
+}
+
+static void set_verdict(struct verdict *v, enum verdict_kind kind, const char *dsn, const char *text)
+{
+    v->kind = kind;
+    snprintf(v->dsn, sizeof v->dsn, "%s", dsn);
+    snprintf(v->text, sizeof v->text, "%s", text ? text : "");
+}
+
+static void verdict_from_job(struct verdict *v, const struct job_rcpt *r)
+{
+    switch (r->state) {
+    case JOB_DELIVERED: set_verdict(v, VERDICT_DELIVERED, r->dsn, r->text); break;
+    case JOB_FAILED: set_verdict(v, VERDICT_REJECTED, r->dsn, r->text); break;
+    case JOB_DEFERRED: set_verdict(v, VERDICT_DEFERRED, r->dsn, r->text); break;
+    default: set_verdict(v, VERDICT_ACCEPTED, "2.0.0", "a receipt follows"); break;
+    }
+}
+
+static const struct job_rcpt *find_rcpt(const struct job *job, const char *address)
+{
+    for (size_t i = 0; job != NULL && i < job->nrcpts; i++) {
+        if (strcmp(job->rcpts[i].address, address) == 0)
+            return &job->rcpts[i];
+    }
+    return NULL;
+}
+
+/* ---- the delivery's news ---- */
+
+static void decided(void *arg, enum result result, const struct job *job)
+{
+    struct item *item = arg;
+    struct batch *b = item->batch;
+    item->active = NULL;
+    for (size_t i = 0; i < item->verdicts->nrcpts; i++) {
+        if (!item->open[i])
+            continue;
+        const struct job_rcpt *r = find_rcpt(job, item->verdicts->rcpts[i].address);
+        struct verdict *v = &item->verdicts->rcpts[i].verdict;
+        if (r == NULL || (r->state == JOB_PENDING && result != RESULT_OK))
+            set_verdict(v, VERDICT_DEFERRED, "4.3.0", "can't be queued now");
+        else
+            verdict_from_job(v, r);
+    }
+    if (--b->waiting == 0)
+        answer(b);
+}
+
+/* The promise of an undecided message is durable, or can't be made. */
+static void promised(void *arg, enum result result, const struct job *job)
+{
+    struct item *item = arg;
+    if (item->active == NULL)
+        return; /* decided in the meantime */
+    active_unwatch(item->active, item);
+    decided(item, result, job);
+}
+
+/*
+ * The answer can't wait any longer. A delivery that ends while its promise is being written calls both; the watch is
+ * taken away first, so that only one of them counts.
+ */
+static void time_is_up(void *arg)
+{
+    struct batch *b = arg;
+    size_t n = b->n->nmessages;
+    for (size_t i = 0; i < n; i++) {
+        struct item *item = &b->items[i];
+        if (item->active == NULL || item->promising)
+            continue;
+        item->promising = true;
+        active_unwatch(item->active, item);
+        active_promise(item->active, promised, item);
+    }
+}
+
+/* ---- beginning ---- */
+
+static struct job *new_job(const struct batch *b, const struct notification_message *m)
+{
+    struct job *job = mem_zero(1, sizeof *job);
+    snprintf(job->iss, sizeof job->iss, "%s", b->n->iss);
+    snprintf(job->aud, sizeof job->aud, "%s", b->n->aud);
+    snprintf(job->peer, sizeof job->peer, "%s", b->peer);
+    job->m = *m;
+    envelope_init(&job->m.envelope);
+    envelope_copy_sender(&job->m.envelope, &m->envelope);
+    job->received = clock_now();
+    job->next = job->received;
+    job->rcpts = mem_zero(m->envelope.nrcpts, sizeof *job->rcpts);
+    return job;
+}
+
+static void add_rcpt(struct job *job, const struct envelope_rcpt *r)
+{
+    job->rcpts[job->nrcpts++] = (struct job_rcpt){.address = mem_strdup(r->address),
+                                                  .notify = mem_strdup(r->notify),
+                                                  .orcpt = mem_strdup(r->orcpt),
+                                                  .state = JOB_PENDING,
+                                                  .since = job->received};
+}
+
+static void reject_all(struct item *item, const char *dsn, const char *text)
+{
+    for (size_t i = 0; i < item->verdicts->nrcpts; i++)
+        set_verdict(&item->verdicts->rcpts[i].verdict, VERDICT_REJECTED, dsn, text);
+}
+
+/*
+ * What is decided without a delivery: settled before, or not for us. True: the recipient has to be tried, or is
+ * being tried.
+ */
+static bool needs_delivery(struct context *ctx, const struct job *known, const char *address, struct verdict *v)
+{
+    const struct job_rcpt *r = find_rcpt(known, address);
+    if (r != NULL && (r->state == JOB_DELIVERED || r->state == JOB_FAILED)) {
+        verdict_from_job(v, r);
+        return false;
+    }
+    if (r != NULL && r->state == JOB_PENDING)
+        return true;
+    if (!recipients_migrated(ctx->config, address)) {
+        set_verdict(v, VERDICT_USE_SMTP, "4.7.0", "this recipient does not take part yet");
+        return false;
+    }
+    return true;
+}
+
+static void watch(struct item *item, struct active *a)
+{
+    item->active = a;
+    item->batch->waiting++;
+    active_watch(a, decided, item);
+}
+
+static void begin_message(struct batch *b, struct item *item, const struct notification_message *m, const struct job *known)
+{
+    struct context *ctx = b->ctx;
+    struct active *a = deliveries_find(ctx->deliveries, b->n->iss, b->n->aud, m->id);
+    struct job *job = a == NULL ? new_job(b, m) : NULL;
+    bool any = false;
+    for (size_t i = 0; i < m->envelope.nrcpts; i++) {
+        const struct envelope_rcpt *r = &m->envelope.rcpts[i];
+        struct verdict *v = &item->verdicts->rcpts[i].verdict;
+        if (!needs_delivery(ctx, known, r->address, v))
+            continue;
+        if (a != NULL && find_rcpt(active_job(a), r->address) == NULL) {
+            set_verdict(v, VERDICT_DEFERRED, "4.3.0", "other recipients of this message are under way");
+            continue;
+        }
+        if (job != NULL)
+            add_rcpt(job, r);
+        item->open[i] = any = true;
+    }
+    if (!any)
+        job_free(&job);
+    else
+        watch(item, a != NULL ? a : deliveries_begin(ctx->deliveries, job, false));
+}
+
+static bool same_message(const struct job *known, const struct notification_message *m)
+{
+    return known == NULL || (known->m.size == m->size && memcmp(known->m.digest, m->digest, DIGEST_SIZE) == 0);
+}
+
+static void take_message(struct batch *b, struct item *item, const struct notification_message *m)
+{
+    struct context *ctx = b->ctx;
+    uint64_t max = (uint64_t)config_number(ctx->config, "bridge.max-size");
+    struct job *known = NULL;
+    struct error err;
+    log_info("%s: notified by %s[%s], from=<%s>, size=%" PRIu64 ", nrcpt=%zu, pontoon=%s", m->id, b->n->iss, b->peer,
+             m->envelope.sender, m->size, m->envelope.nrcpts, m->id);
+    jobs_add_event(ctx->jobs, b->n->iss, b->n->aud, m->id, NULL, "notified", b->peer);
+    if (jobs_find(ctx->jobs, b->n->iss, b->n->aud, m->id, &known, &err) != RESULT_OK) {
+        log_error("%s: look up in the queue: %s", m->id, err.text);
+        for (size_t i = 0; i < item->verdicts->nrcpts; i++)
+            set_verdict(&item->verdicts->rcpts[i].verdict, VERDICT_DEFERRED, "4.3.0", "the queue can't be read now");
+    } else if (!same_message(known, m)) {
+        log_warning("%s: %s used this id for another message before: refused, pontoon=%s", m->id, b->n->iss, m->id);
+        reject_all(item, "5.7.1", "the id was used for another message");
+    } else if (max != 0 && m->size > max) {
+        reject_all(item, "5.3.4", "the message is larger than this site takes");
+    } else {
+        begin_message(b, item, m, known);
+    }
+    job_free(&known);
+}
+
+void batch_begin(struct context *ctx, struct http_request *req, struct notification *n, const char *peer)
+{
+    struct batch *b = mem_zero(1, sizeof *b);
+    *b = (struct batch){.ctx = ctx, .req = req, .n = n, .waiting = 1};
+    snprintf(b->peer, sizeof b->peer, "%s", peer);
+    b->items = mem_zero(n->nmessages, sizeof *b->items);
+    for (size_t i = 0; i < n->nmessages; i++)
+        verdicts_add(&b->verdicts, n->messages[i].id);
+    for (size_t i = 0; i < n->nmessages; i++) {
+        const struct notification_message *m = &n->messages[i];
+        struct item *item = &b->items[i];
+        *item = (struct item){.batch = b, .verdicts = &b->verdicts.messages[i]};
+        item->open = mem_zero(m->envelope.nrcpts, sizeof *item->open);
+        for (size_t k = 0; k < m->envelope.nrcpts; k++)
+            verdict_message_add(item->verdicts, m->envelope.rcpts[k].address, VERDICT_DEFERRED, "4.3.0", "");
+        take_message(b, item, m);
+    }
+    b->timer = loop_timer_new(ctx->loop, time_is_up, b);
+    if (--b->waiting == 0)
+        answer(b);
+    else
+        loop_timer_set(b->timer, config_time(ctx->config, "bridge.answer-within"));
+}

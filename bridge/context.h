@@ -1,0 +1,36 @@
+/*
+ * What the parts of pontoon-bridge share: made and owned by main.c, borrowed by all others. The
+ * configuration is replaced on reload: read it when it is needed, don't keep its strings.
+ */
+#ifndef PONTOON_BRIDGE_CONTEXT_H
+#define PONTOON_BRIDGE_CONTEXT_H
+
+#include "lib/config.h"
+#include "lib/discovery.h"
+#include "lib/http_client.h"
+#include "lib/http_server.h"
+#include "lib/jobs.h"
+#include "lib/loop.h"
+#include "lib/smtp_client.h"
+
+struct deliveries;
+struct receipts;
+struct peer_names;
+struct slots;
+
+struct context {
+    const struct config *config;
+    struct loop *loop;
+    struct jobs *jobs;
+    struct dns *dns;
+    struct http_client *http;
+    struct discovery *discovery;
+    struct smtp_pool *mta;
+    struct peer_names *peer_names; /* verified names of notifiers, for XCLIENT */
+    struct slots *slots;           /* who may open a transaction */
+    struct deliveries *deliveries; /* messages under way */
+    struct receipts *receipts;
+    bool draining;                 /* SIGTERM came: nothing new is begun */
+};
+
+#endif

@@ -1,0 +1,422 @@
+/* One message's way through the bridge: see delivery.h. */
+#include "bridge/delivery.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bridge/fetch.h"
+#include "bridge/peer_name.h"
+#include "bridge/slots.h"
+#include "lib/header.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/smtp_data.h"
+
+enum { TRACE_MAX = 4096, BACKLOG_MAX = 262144 };
+
+struct promise {
+    struct promise *next;
+    struct delivery *delivery;
+    delivery_done *done;
+    void *arg;
+};
+
+struct delivery {
+    struct context *ctx;
+    struct job *job;
+    bool promised;
+    delivery_done *ended;
+    void *arg;
+    struct slot *slot;             /* the right to open a transaction */
+    struct envelope envelope;      /* the recipients to try */
+    size_t *map;                   /* index in the envelope -> index in the job */
+    bool *accepted;                /* by index in the envelope: RCPT was accepted */
+    struct smtp_peer peer;
+    struct smtp_transaction *t;
+    struct fetch *fetch;
+    struct buf trace;              /* our header */
+    struct buf whole;              /* the content, when it is verified before DATA */
+    struct smtp_data scan;         /* what the content's line ends are like */
+    bool streams;                  /* else: verified while it streams */
+    bool go;                       /* DATA was answered by 354 */
+    bool held_back;                /* the fetch waits for room */
+    char relay[NETADDR_TEXT_SIZE + 256];
+    struct promise *promises;      /* waiting for a flush */
+};
+
+const struct job *delivery_job(const struct delivery *d)
+{
+    return d->job;
+}
+
+bool delivery_promised(const struct delivery *d)
+{
+    return d->promised;
+}
+
+static void event(struct delivery *d, const char *address, const char *what, const char *text)
+{
+    jobs_add_event(d->ctx->jobs, d->job->iss, d->job->aud, d->job->m.id, address, what, text);
+}
+
+/* ---- the end ---- */
+
+static void delivery_free(struct delivery *d)
+{
+    if (d->t != NULL)
+        smtp_abort(&d->t);
+    if (d->fetch != NULL)
+        fetch_cancel(&d->fetch);
+    peer_names_cancel(d->ctx->peer_names, d);
+    slots_leave(&d->slot);
+    while (d->promises != NULL) {
+        struct promise *p = d->promises;
+        d->promises = p->next;
+        p->delivery = NULL; /* its flush frees it */
+    }
+    envelope_free(&d->envelope);
+    buf_free(&d->trace);
+    buf_free(&d->whole);
+    mem_free(&d->map);
+    mem_free(&d->accepted);
+    job_free(&d->job);
+    mem_free(&d);
+}
+
+static void noted(void *arg, enum result result, const struct error *err)
+{
+    struct delivery *d = arg;
+    if (result != RESULT_OK)
+        log_error("%s: can't note what became of it (it may arrive twice): %s, pontoon=%s", d->job->m.id, err->text, d->job->m.id);
+    while (d->promises != NULL) {
+        struct promise *p = d->promises;
+        d->promises = p->next;
+        p->delivery = NULL;
+        if (p->done != NULL)
+            p->done(p->arg, result, d->job);
+        p->done = NULL;
+    }
+    d->ended(d->arg, result, d->job);
+    delivery_free(d);
+}
+
+static void log_rcpt(const struct delivery *d, const struct job_rcpt *r)
+{
+    static const char *const words[JOB_STATES] = {
+        [JOB_PENDING] = "deferred", [JOB_DELIVERED] = "sent", [JOB_FAILED] = "bounced", [JOB_DEFERRED] = "deferred"};
+    const struct job *j = d->job;
+    log_info("%s: to=<%s>, relay=%s, delay=%.2f, dsn=%s, status=%s (%s), pontoon=%s", j->queue_id[0] ? j->queue_id : j->m.id,
+             r->address, r->relay ? r->relay : "none", (double)(clock_now() - j->received) / 1000.0, r->dsn, words[r->state],
+             r->text ? r->text : "", j->m.id);
+}
+
+/*
+ * Everything is decided. Only what must survive is written: "delivered" and "failed" always, "deferred" if a promise
+ * stands; an unpromised "deferred" is the sender's to repeat.
+ */
+static void settle(struct delivery *d)
+{
+    bool durable = d->promised;
+    slots_leave(&d->slot);
+    for (size_t i = 0; i < d->envelope.nrcpts; i++) {
+        struct job_rcpt *r = &d->job->rcpts[d->map[i]];
+        r->told = !d->promised;
+        r->since = clock_now();
+        durable = durable || r->state != JOB_DEFERRED;
+        log_rcpt(d, r);
+        event(d, r->address, job_state_name(r->state), r->text);
+    }
+    d->job->next = clock_now();
+    struct error err;
+    struct loop_relay *relay = loop_relay_new(d->ctx->loop, noted, d);
+    if (!durable)
+        loop_relay_done(relay, RESULT_OK, &(struct error){0});
+    else if (jobs_note(d->ctx->jobs, d->job, loop_relay_done, relay, &err) != RESULT_OK)
+        loop_relay_done(relay, err.result, &err);
+}
+
+static void decide(struct delivery *d, size_t i, enum job_state state, const char *dsn, const char *text)
+{
+    struct job_rcpt *r = &d->job->rcpts[d->map[i]];
+    r->state = state;
+    snprintf(r->dsn, sizeof r->dsn, "%s", dsn);
+    mem_free(&r->text);
+    mem_free(&r->relay);
+    r->text = mem_strdup(text);
+    r->relay = d->relay[0] ? mem_strdup(d->relay) : NULL;
+}
+
+static void decide_by_reply(struct delivery *d, size_t i, const struct smtp_reply *reply)
+{
+    static const enum job_state states[] = {
+        [RESULT_OK] = JOB_DELIVERED, [RESULT_TEMP] = JOB_DEFERRED, [RESULT_PERM] = JOB_FAILED, [RESULT_BUG] = JOB_DEFERRED};
+    char text[REPLY_TEXT_MAX];
+    smtp_reply_text(reply, text, sizeof text);
+    decide(d, i, states[smtp_reply_result(reply)], smtp_reply_dsn(reply), text);
+}
+
+/* For all that are not decided yet; then it is over. */
+static void end_with(struct delivery *d, enum job_state state, const char *dsn, const char *text)
+{
+    if (d->t != NULL)
+        smtp_abort(&d->t);
+    for (size_t i = 0; i < d->envelope.nrcpts; i++) {
+        if (d->job->rcpts[d->map[i]].state == JOB_PENDING)
+            decide(d, i, state, dsn, text);
+    }
+    settle(d);
+}
+
+/* ---- HANDING: DATA ---- */
+
+static void write_whole(struct delivery *d)
+{
+    smtp_write(d->t, buf_str(&d->trace), d->trace.len);
+    smtp_write(d->t, buf_str(&d->whole), d->whole.len); /* scanned before */
+    buf_free(&d->whole);
+    smtp_end(d->t);
+}
+
+static void on_go(void *arg)
+{
+    struct delivery *d = arg;
+    d->go = true;
+    if (!d->streams) {
+        write_whole(d);
+        return;
+    }
+    smtp_write(d->t, buf_str(&d->trace), d->trace.len);
+    if (d->held_back && d->fetch != NULL)
+        fetch_resume(d->fetch);
+}
+
+static void on_room(void *arg)
+{
+    struct delivery *d = arg;
+    if (d->held_back && d->fetch != NULL) {
+        d->held_back = false;
+        fetch_resume(d->fetch);
+    }
+}
+
+static void on_final(void *arg, const struct smtp_reply *replies, size_t n)
+{
+    struct delivery *d = arg;
+    d->t = NULL;
+    for (size_t i = 0, k = 0; i < d->envelope.nrcpts; i++) {
+        if (!d->accepted[i])
+            continue;
+        decide_by_reply(d, i, &replies[k]);
+        if (smtp_reply_result(&replies[k]) == RESULT_OK)
+            smtp_reply_queue_id(&replies[k], d->job->queue_id, sizeof d->job->queue_id);
+        if (k + 1 < n)
+            k++;
+    }
+    settle(d);
+}
+
+static void on_failed(void *arg, enum result result, const struct smtp_reply *reply, bool after_dot, const struct error *err)
+{
+    struct delivery *d = arg;
+    char text[REPLY_TEXT_MAX];
+    d->t = NULL;
+    if (d->fetch != NULL)
+        fetch_cancel(&d->fetch);
+    if (after_dot)
+        log_warning("%s: the MTA did not answer the final dot: it may have taken the message, which may arrive twice, pontoon=%s",
+                    d->job->m.id, d->job->m.id);
+    if (reply != NULL) {
+        smtp_reply_text(reply, text, sizeof text);
+        end_with(d, smtp_reply_result(reply) == RESULT_PERM ? JOB_FAILED : JOB_DEFERRED, smtp_reply_dsn(reply), text);
+    } else {
+        end_with(d, result == RESULT_PERM ? JOB_FAILED : JOB_DEFERRED, err->dsn[0] ? err->dsn : "4.4.1", err->text);
+    }
+}
+
+/* ---- FETCHING ---- */
+
+static void on_begin(void *arg)
+{
+    struct delivery *d = arg;
+    if (d->streams)
+        smtp_data(d->t);
+}
+
+/* A bare LF could end DATA early in an MTA that takes it for a line end (SMTP smuggling). */
+static bool content_is_clean(const struct delivery *d)
+{
+    return !d->scan.bare_lf;
+}
+
+static bool on_data(void *arg, const void *data, size_t len)
+{
+    struct delivery *d = arg;
+    if (d->streams && (!d->go || smtp_backlog(d->t) > BACKLOG_MAX)) {
+        d->held_back = true;
+        return false;
+    }
+    smtp_data_scan(&d->scan, data, len);
+    if (!d->streams)
+        buf_add(&d->whole, data, len);
+    else if (content_is_clean(d)) /* else on_fetched() ends it; the MTA sees no more of it */
+        smtp_write(d->t, data, len);
+    return true;
+}
+
+static void on_fetched(void *arg, enum fetch_end end, const struct error *err)
+{
+    struct delivery *d = arg;
+    d->fetch = NULL;
+    if (end == FETCH_WRONG) {
+        log_warning("%s: nothing delivered: %s serves something else than it signed: %s, pontoon=%s", d->job->m.id, d->job->iss,
+                    err->text, d->job->m.id);
+        end_with(d, JOB_FAILED, "5.6.0", err->text);
+    } else if (end != FETCH_WHOLE) {
+        end_with(d, JOB_DEFERRED, end == FETCH_GONE ? "4.3.0" : "4.4.2", err->text);
+    } else if (!content_is_clean(d) || d->scan.last != '\n') {
+        end_with(d, JOB_FAILED, "5.6.0", "the content has a bare line feed or does not end a line: it can't go through SMTP unchanged");
+    } else {
+        event(d, NULL, "fetched", NULL);
+        if (d->streams)
+            smtp_end(d->t);
+        else
+            smtp_data(d->t);
+    }
+}
+
+static const struct fetch_callbacks fetch_callbacks = {.on_begin = on_begin, .on_data = on_data, .on_done = on_fetched};
+
+/* ---- ASKING ---- */
+
+static void on_envelope(void *arg, const struct smtp_reply *mail, const struct smtp_reply *rcpts, size_t n)
+{
+    (void)mail;
+    struct delivery *d = arg;
+    size_t good = 0;
+    snprintf(d->relay, sizeof d->relay, "%s", smtp_relay(d->t));
+    for (size_t i = 0; i < n; i++) {
+        d->accepted[i] = smtp_reply_result(&rcpts[i]) == RESULT_OK;
+        if (d->accepted[i])
+            good++;
+        else
+            decide_by_reply(d, i, &rcpts[i]);
+    }
+    event(d, NULL, "asked", d->relay);
+    if (good == 0) { /* refused mail never crosses the wire */
+        smtp_abort(&d->t);
+        settle(d);
+        return;
+    }
+    d->fetch = fetch_start(d->ctx, d->job->iss, &d->job->m, &fetch_callbacks, d);
+}
+
+static const struct smtp_callbacks smtp_callbacks = {
+    .on_envelope = on_envelope, .on_go = on_go, .on_room = on_room, .on_final = on_final, .on_failed = on_failed};
+
+/* ---- WAITING ---- */
+
+static void fill_trace(struct delivery *d)
+{
+    const char *name = d->peer.name[0] && d->peer.name[0] != '[' ? d->peer.name : NULL;
+    buf_init(&d->trace, TRACE_MAX);
+    header_trace_add(&d->trace, &(struct header_trace){
+                                    .helo = d->job->iss,
+                                    .name = name,
+                                    .address = d->job->peer,
+                                    .by = config_hostname(d->ctx->config),
+                                    .with = "SSMP",
+                                    .id = d->job->m.id,
+                                    .recipient = d->envelope.nrcpts == 1 ? d->envelope.rcpts[0].address : NULL,
+                                    .when = d->job->received,
+                                });
+}
+
+static void got_name(void *arg, const char *name)
+{
+    struct delivery *d = arg;
+    const struct config *config = d->ctx->config;
+    bool xclient = strcmp(config_string(config, "bridge.xclient"), "no") != 0;
+    snprintf(d->peer.name, sizeof d->peer.name, "%s", name);
+    snprintf(d->peer.address, sizeof d->peer.address, "%s", xclient ? d->job->peer : "");
+    snprintf(d->peer.helo, sizeof d->peer.helo, "%s", name[0] != '[' ? name : d->job->iss);
+    fill_trace(d);
+    d->envelope.size = d->job->m.size + d->trace.len;
+    d->streams = d->job->m.size > (uint64_t)config_number(config, "bridge.verify-whole-max");
+    if (!d->streams)
+        buf_init(&d->whole, (size_t)d->job->m.size);
+    smtp_data_init(&d->scan);
+    d->t = smtp_begin(d->ctx->mta, &d->envelope, &d->peer, &smtp_callbacks, d);
+}
+
+static void got_slot(void *arg)
+{
+    struct delivery *d = arg;
+    peer_names_get(d->ctx->peer_names, d->job->peer, got_name, d);
+}
+
+static void fill_envelope(struct delivery *d)
+{
+    struct job *j = d->job;
+    envelope_init(&d->envelope);
+    envelope_copy_sender(&d->envelope, &j->m.envelope);
+    d->map = mem_zero(j->nrcpts, sizeof *d->map);
+    d->accepted = mem_zero(j->nrcpts, sizeof *d->accepted);
+    for (size_t i = 0; i < j->nrcpts; i++) {
+        if (j->rcpts[i].state != JOB_PENDING)
+            continue;
+        d->map[d->envelope.nrcpts] = i;
+        envelope_add_rcpt(&d->envelope, j->rcpts[i].address, j->rcpts[i].notify, j->rcpts[i].orcpt);
+    }
+}
+
+struct delivery *delivery_begin(struct context *ctx, struct job *job, bool promised, delivery_done *ended, void *arg)
+{
+    struct delivery *d = mem_zero(1, sizeof *d);
+    *d = (struct delivery){.ctx = ctx, .job = job, .promised = promised, .ended = ended, .arg = arg};
+    fill_envelope(d);
+    d->slot = slots_enter(ctx->slots, job->iss, got_slot, d);
+    return d;
+}
+
+void delivery_cancel(struct delivery **d)
+{
+    delivery_free(*d);
+    *d = NULL;
+}
+
+/* ---- promises ---- */
+
+static void promise_durable(void *arg, enum result result, const struct error *err)
+{
+    struct promise *p = arg;
+    struct delivery *d = p->delivery;
+    if (result != RESULT_OK)
+        log_error("can't promise a message: %s", err->text);
+    if (d != NULL) {
+        struct promise **at = &d->promises;
+        while (*at != p)
+            at = &(*at)->next;
+        *at = p->next;
+        if (result != RESULT_OK)
+            d->promised = false; /* nothing is in the queue: the sender must ask again */
+        p->done(p->arg, result, d->job);
+    }
+    mem_free(&p);
+}
+
+void delivery_promise(struct delivery *d, delivery_done *done, void *arg)
+{
+    struct promise *p = mem_zero(1, sizeof *p);
+    *p = (struct promise){.next = d->promises, .delivery = d, .done = done, .arg = arg};
+    d->promises = p;
+    struct loop_relay *relay = loop_relay_new(d->ctx->loop, promise_durable, p);
+    struct error err;
+    if (d->promised) {
+        loop_relay_done(relay, RESULT_OK, &(struct error){0});
+        return;
+    }
+    d->promised = true;
+    if (jobs_note(d->ctx->jobs, d->job, loop_relay_done, relay, &err) != RESULT_OK)
+        loop_relay_done(relay, err.result, &err);
+}

@@ -1,0 +1,14 @@
+/* Which recipients and senders take part, by the lists of the configuration. Pure decisions. */
+#ifndef PONTOON_BRIDGE_RECIPIENTS_H
+#define PONTOON_BRIDGE_RECIPIENTS_H
+
+#include <stdbool.h>
+
+#include "lib/config.h"
+
+/* bridge.migrated without bridge.not-migrated. */
+bool recipients_migrated(const struct config *config, const char *address);
+/* bridge.senders without bridge.refuse-senders; `domain` is normalized. */
+bool senders_allowed(const struct config *config, const char *domain);
+
+#endif

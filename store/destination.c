@@ -1,0 +1,309 @@
+/* Destinations of notifications: see destination.h. Requests themselves are in store/notify_request.c. */
+#include "store/destination.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "store/notify_request.h"
+#include "store/outcome.h"
+#include "store/serve.h"
+
+struct destination {
+    struct destination *next;
+    struct destinations *all;
+    char iss[DOMAIN_MAX + 1], aud[DOMAIN_MAX + 1];
+    struct work *queue, **tail;      /* what waits */
+    struct notify_request *requests; /* what is under way */
+    unsigned nrequests;
+    bool asking;                     /* the policy is being looked up */
+};
+
+struct destinations {
+    struct context *ctx;
+    struct destination *list;
+    unsigned count; /* recipients, waiting and under way */
+    loop_fn *done_fn;
+    void *done_arg;
+};
+
+static void pump(struct destination *d);
+
+struct destinations *destinations_new(struct context *ctx, loop_fn *done_fn, void *arg)
+{
+    struct destinations *all = mem_zero(1, sizeof *all);
+    *all = (struct destinations){.ctx = ctx, .done_fn = done_fn, .done_arg = arg};
+    return all;
+}
+
+static void enqueue(struct destination *d, struct work *w)
+{
+    w->next = NULL;
+    *d->tail = w;
+    d->tail = &w->next;
+}
+
+static struct destination *find(struct destinations *all, const char *iss, const char *aud)
+{
+    for (struct destination *d = all->list; d != NULL; d = d->next) {
+        if (strcmp(d->aud, aud) == 0 && strcmp(d->iss, iss) == 0)
+            return d;
+    }
+    struct destination *d = mem_zero(1, sizeof *d);
+    d->all = all;
+    d->next = all->list;
+    d->tail = &d->queue;
+    snprintf(d->iss, sizeof d->iss, "%s", iss);
+    snprintf(d->aud, sizeof d->aud, "%s", aud);
+    return all->list = d;
+}
+
+static void release(struct destination *d, struct work *w)
+{
+    d->all->count -= (unsigned)w->nrcpts;
+    work_free(&w);
+}
+
+static void destination_free(struct destination *d)
+{
+    struct destination **p = &d->all->list;
+    while (*p != d)
+        p = &(*p)->next;
+    *p = d->next;
+    discovery_cancel(d->all->ctx->discovery, d);
+    while (d->requests != NULL)
+        notify_request_cancel(&d->requests);
+    while (d->queue != NULL) {
+        struct work *w = d->queue;
+        d->queue = w->next;
+        release(d, w);
+    }
+    mem_free(&d);
+}
+
+void destinations_free(struct destinations **all)
+{
+    if (*all == NULL)
+        return;
+    while ((*all)->list != NULL)
+        destination_free((*all)->list);
+    mem_free(all);
+}
+
+unsigned destinations_count(const struct destinations *all)
+{
+    return all->count;
+}
+
+static bool holds(const struct work *w, int64_t rid)
+{
+    for (; w != NULL; w = w->next) {
+        for (size_t i = 0; i < w->nrcpts; i++) {
+            if (work_rcpt(w, i)->rid == rid)
+                return true;
+        }
+    }
+    return false;
+}
+
+bool destinations_has(const struct destinations *all, int64_t rid)
+{
+    for (const struct destination *d = all->list; d != NULL; d = d->next) {
+        if (holds(d->queue, rid))
+            return true;
+        for (const struct notify_request *r = d->requests; r != NULL; r = notify_request_next(r)) {
+            if (holds(notify_request_work(r), rid))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* ---- what becomes of recipients ---- */
+
+static void settled(void *arg, enum result result, const struct error *err)
+{
+    struct destinations *all = arg;
+    if (result != RESULT_OK)
+        log_error("can't note what became of a notification: %s", err->text);
+    all->done_fn(all->done_arg);
+}
+
+/*
+ * `event` for every recipient of a list of pieces, which are released. A return to SMTP is only safe while the
+ * peer has not fetched: otherwise it is asked again.
+ */
+static void fail_all(struct destination *d, struct work *list, const struct outcome_news *news)
+{
+    struct context *ctx = d->all->ctx;
+    struct outcome out = {0};
+    while (list != NULL) {
+        struct work *w = list;
+        list = w->next;
+        for (size_t i = 0; i < w->nrcpts; i++) {
+            struct store_rcpt *rcpt = work_rcpt(w, i);
+            struct outcome_news n = *news;
+            if (n.event == RCPT_EV_FALLBACK && (rcpt->fetched != 0 || serve_is_busy(ctx->serve, w->entry->id, rcpt->domain)))
+                n.event = RCPT_EV_UNREACHABLE;
+            outcome_add(&out, ctx->config, w->entry, rcpt, &n);
+        }
+        release(d, w);
+    }
+    outcome_settle(&out, ctx->store, loop_relay_done, loop_relay_new(ctx->loop, settled, d->all));
+    outcome_free(&out);
+}
+
+/* A batch that the peer can't read may have one bad message: each is tried by itself before it is given up. */
+static void retry_alone(struct destination *d, struct work *list)
+{
+    while (list != NULL) {
+        struct work *w = list;
+        list = w->next;
+        w->alone = true;
+        enqueue(d, w);
+    }
+}
+
+static void unlink_request(struct destination *d, struct notify_request *r)
+{
+    struct notify_request **p = &d->requests;
+    while (*p != r)
+        p = notify_request_link(*p);
+    *p = notify_request_next(r);
+    d->nrequests--;
+}
+
+static void request_done(void *arg, struct notify_request *r, const struct notify_answer *answer)
+{
+    struct destination *d = arg;
+    struct context *ctx = d->all->ctx;
+    unlink_request(d, r);
+    struct work *list = notify_request_take_work(r);
+    if (answer->verdicts != NULL) {
+        struct outcome out = {0};
+        notify_answer_apply(answer, list, ctx->config, &out);
+        while (list != NULL) {
+            struct work *w = list;
+            list = w->next;
+            release(d, w);
+        }
+        outcome_settle(&out, ctx->store, loop_relay_done, loop_relay_new(ctx->loop, settled, d->all));
+        outcome_free(&out);
+    } else if (answer->unreadable && list->next != NULL) {
+        retry_alone(d, list);
+    } else {
+        fail_all(d, list, &answer->news);
+    }
+    pump(d);
+}
+
+/* ---- sending ---- */
+
+static bool has_id(const struct work *w, const char *id)
+{
+    while (w != NULL && strcmp(w->entry->id, id) != 0)
+        w = w->next;
+    return w != NULL;
+}
+
+static bool id_under_way(const struct destination *d, const char *id)
+{
+    for (const struct notify_request *r = d->requests; r != NULL; r = notify_request_next(r)) {
+        if (has_id(notify_request_work(r), id))
+            return true;
+    }
+    return false;
+}
+
+/* Takes from the queue what goes into one notification; what is too large for one is cut. */
+static struct work *next_batch(struct destination *d)
+{
+    size_t room = notify_batch_room();
+    int64_t most = config_number(d->all->ctx->config, "store.notify-batch");
+    struct work *batch = NULL, **end = &batch;
+    struct work **p = &d->queue;
+    while (*p != NULL && most > 0) {
+        struct work *w = *p;
+        if (id_under_way(d, w->entry->id) || has_id(batch, w->entry->id) || (w->alone && batch != NULL)) {
+            p = &w->next;
+            continue;
+        }
+        size_t fits = notify_batch_fits(w, room);
+        if (fits == 0)
+            break;
+        if (fits < w->nrcpts) {
+            struct work *rest = work_cut(w, fits);
+            rest->next = w->next;
+            w->next = rest;
+        }
+        room -= notify_batch_weight(w);
+        *p = w->next;
+        w->next = NULL;
+        *end = w;
+        end = &w->next;
+        most = w->alone ? 0 : most - 1;
+    }
+    d->tail = &d->queue;
+    while (*d->tail != NULL)
+        d->tail = &(*d->tail)->next;
+    return batch;
+}
+
+static void send_batches(struct destination *d, const struct policy *policy)
+{
+    unsigned most = (unsigned)config_number(d->all->ctx->config, "store.notify-connections");
+    while (d->nrequests < most) {
+        struct work *batch = next_batch(d);
+        if (batch == NULL)
+            return;
+        d->nrequests++;
+        struct notify_request *r = notify_request_new(d->all->ctx, policy, d->iss, d->aud, batch, request_done, d);
+        *notify_request_link(r) = d->requests;
+        d->requests = r;
+    }
+}
+
+static void got_policy(void *arg, enum result result, const struct policy *policy, const struct error *err)
+{
+    struct destination *d = arg;
+    d->asking = false;
+    if (result == RESULT_OK && policy->ninbound > 0) {
+        send_batches(d, policy);
+        return;
+    }
+    struct work *all = d->queue;
+    d->queue = NULL;
+    d->tail = &d->queue;
+    struct outcome_news news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.4.3", .text = err->text};
+    if (result == RESULT_OK) {
+        news.event = RCPT_EV_FALLBACK;
+        news.text = "the domain's policy has no inbound URL";
+    } else if (result == RESULT_PERM) {
+        news.event = RCPT_EV_FALLBACK;
+    }
+    fail_all(d, all, &news);
+    pump(d);
+}
+
+/* May free the destination: the last thing a caller does with it. */
+static void pump(struct destination *d)
+{
+    struct context *ctx = d->all->ctx;
+    if (d->queue == NULL && d->nrequests == 0 && !d->asking) {
+        destination_free(d);
+        return;
+    }
+    if (d->queue == NULL || d->asking || d->nrequests >= (unsigned)config_number(ctx->config, "store.notify-connections"))
+        return;
+    d->asking = true;
+    discovery_get(ctx->discovery, d->aud, false, got_policy, d);
+}
+
+void destinations_add(struct destinations *all, struct work *w)
+{
+    struct destination *d = find(all, w->entry->iss, work_rcpt(w, 0)->domain);
+    all->count += (unsigned)w->nrcpts;
+    enqueue(d, w);
+    pump(d);
+}

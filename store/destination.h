@@ -1,0 +1,24 @@
+/*
+ * One destination of notifications: a pair of sender domain and recipient domain. It keeps what waits for this
+ * pair, finds the policy, signs batches, posts them over a bounded number of connections, tries the policy's
+ * URLs in order, and settles what the answers say.
+ */
+#ifndef PONTOON_STORE_DESTINATION_H
+#define PONTOON_STORE_DESTINATION_H
+
+#include "store/context.h"
+#include "store/work.h"
+
+struct destinations; /* all of them */
+
+/* `done_fn` is called when claimed recipients were settled: something else may be due. */
+struct destinations *destinations_new(struct context *ctx, loop_fn *done_fn, void *arg);
+void destinations_free(struct destinations **d);
+/* Takes over the piece. */
+void destinations_add(struct destinations *d, struct work *w);
+/* Recipients in hand. */
+unsigned destinations_count(const struct destinations *d);
+/* Whether this recipient is in hand already (its lease ran out while it waited here). */
+bool destinations_has(const struct destinations *d, int64_t rid);
+
+#endif

@@ -1,0 +1,239 @@
+/* What goes back through our own MTA: see give_back.h. */
+#include "store/give_back.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/retry.h"
+#include "lib/smtp_client.h"
+#include "store/bounce.h"
+#include "store/local_mta.h"
+#include "store/outcome.h"
+#include "store/work.h"
+
+enum {
+    CLAIM_MAX = 100,    /* recipients in one claim */
+    UNDER_WAY_MAX = 50, /* messages at one time */
+    SLEEP_MAX = 60000,
+    ERROR_SLEEP = 2000,
+    CONNECT_TIMEOUT = 30000,
+    IDLE_TIMEOUT = 5000,
+};
+
+/* The two kinds of work differ in the events that their ends make. */
+static const struct kind {
+    enum store_work work;
+    enum rcpt_event done, later, failed;
+} kinds[] = {
+    {STORE_RETURN, RCPT_EV_RETURN_DONE, RCPT_EV_RETURN_LATER, RCPT_EV_RETURN_FAILED},
+    /* A DSN that our own MTA refuses for good can only be logged. */
+    {STORE_BOUNCE, RCPT_EV_BOUNCE_DONE, RCPT_EV_BOUNCE_LATER, RCPT_EV_BOUNCE_DONE},
+};
+
+struct task {
+    struct task *next;
+    struct give_back *owner;
+    const struct kind *kind;
+    struct work *work;
+    struct local_mta_delivery *delivery;
+};
+
+struct give_back {
+    struct context *ctx;
+    struct smtp_pool *pool;
+    struct loop_timer *timer;
+    struct task *tasks;
+    unsigned count;
+    bool draining;
+};
+
+static void task_free(struct task *t)
+{
+    struct task **p = &t->owner->tasks;
+    while (*p != t)
+        p = &(*p)->next;
+    *p = t->next;
+    t->owner->count--;
+    if (t->delivery != NULL)
+        local_mta_cancel(&t->delivery);
+    work_free(&t->work);
+    mem_free(&t);
+}
+
+static void settled(void *arg, enum result result, const struct error *err)
+{
+    struct give_back *g = arg;
+    if (result != RESULT_OK)
+        log_error("can't note what went back to the MTA: %s", err->text);
+    give_back_kick(g);
+}
+
+/* The news for one recipient of a task; answers are by recipient for returns, one for all for DSNs. */
+static void settle_task(struct task *t, const struct local_mta_answer *answers, size_t n, const char *relay)
+{
+    struct context *ctx = t->owner->ctx;
+    struct outcome out = {0};
+    for (size_t i = 0; i < t->work->nrcpts; i++) {
+        const struct local_mta_answer *a = &answers[i < n ? i : n - 1];
+        struct outcome_news news = {.dsn = a->dsn, .text = a->text, .peer = relay};
+        news.event = a->result == RESULT_OK ? t->kind->done : (a->result == RESULT_PERM ? t->kind->failed : t->kind->later);
+        outcome_add(&out, ctx->config, t->work->entry, work_rcpt(t->work, i), &news);
+    }
+    outcome_settle(&out, ctx->store, loop_relay_done, loop_relay_new(ctx->loop, settled, t->owner));
+    outcome_free(&out);
+}
+
+static void sent(void *arg, const struct local_mta_answer *answers, size_t n, const char *relay)
+{
+    struct task *t = arg;
+    const struct store_entry *e = t->work->entry;
+    t->delivery = NULL;
+    if (t->kind->work == STORE_BOUNCE)
+        log_info("%s: sender delivery status notification to <%s>: %s (%s), pontoon=%s", outcome_log_id(e), e->envelope.sender,
+                 answers[0].result == RESULT_OK ? "sent" : result_name(answers[0].result), answers[0].text, e->id);
+    settle_task(t, answers, n, relay);
+    task_free(t);
+}
+
+/* Nothing could be handed over, or nothing needs to be. */
+static void end_early(struct task *t, enum result result, const char *dsn, const char *text)
+{
+    struct local_mta_answer a = {.result = result};
+    snprintf(a.dsn, sizeof a.dsn, "%s", dsn);
+    snprintf(a.text, sizeof a.text, "%s", text);
+    settle_task(t, &a, 1, NULL);
+    task_free(t);
+}
+
+static void fill_return(struct local_mta_message *m, const struct work *w, struct store_body *body)
+{
+    memset(m, 0, sizeof *m);
+    envelope_init(&m->envelope);
+    envelope_copy_sender(&m->envelope, &w->entry->envelope);
+    m->envelope.size = w->entry->size;
+    for (size_t i = 0; i < w->nrcpts; i++) {
+        const struct store_rcpt *r = work_rcpt(w, i);
+        envelope_add_rcpt(&m->envelope, r->address, r->notify, r->orcpt);
+    }
+    m->body = body;
+}
+
+static void begin(struct give_back *g, const struct kind *kind, struct work *w)
+{
+    struct task *t = mem_zero(1, sizeof *t);
+    *t = (struct task){.next = g->tasks, .owner = g, .kind = kind, .work = w};
+    g->tasks = t;
+    g->count++;
+    struct store_body *body = NULL;
+    struct error err;
+    if (store_body_open_local(g->ctx->store, w->entry->id, &body, &err) != RESULT_OK) {
+        log_error("%s: can't open the stored message: %s, pontoon=%s", outcome_log_id(w->entry), err.text, w->entry->id);
+        end_early(t, RESULT_TEMP, "4.3.0", err.text);
+        return;
+    }
+    struct local_mta_message m;
+    if (kind->work == STORE_RETURN) {
+        fill_return(&m, w, body);
+    } else if (!bounce_write(g->ctx->config, w->entry, body, &m)) {
+        end_early(t, RESULT_OK, "2.0.0", "no notification is wanted");
+        return;
+    }
+    t->delivery = local_mta_send(g->pool, &m, sent, t);
+}
+
+static void begin_return(void *arg, struct work *w)
+{
+    begin(arg, &kinds[0], w);
+}
+
+static void begin_bounce(void *arg, struct work *w)
+{
+    begin(arg, &kinds[1], w);
+}
+
+/* Returns how long to sleep before looking for this kind again. */
+static msec_t claim(struct give_back *g, enum store_work work, work_each *fn)
+{
+    struct store_entries *entries = NULL;
+    msec_t next = -1;
+    struct error err;
+    msec_t lease = config_time(g->ctx->config, "store.lease");
+    if (g->count >= UNDER_WAY_MAX)
+        return SLEEP_MAX; /* an end will kick us */
+    if (store_claim(g->ctx->store, work, CLAIM_MAX, lease, &entries, &next, &err) != RESULT_OK) {
+        log_error("can't look for mail to give back: %s", err.text);
+        return ERROR_SLEEP;
+    }
+    work_split(&entries, fn, g);
+    msec_t now = clock_now();
+    return next < 0 ? SLEEP_MAX : (next > now ? next - now : 10);
+}
+
+static void look(void *arg)
+{
+    struct give_back *g = arg;
+    if (g->draining)
+        return;
+    msec_t a = claim(g, STORE_RETURN, begin_return);
+    msec_t b = claim(g, STORE_BOUNCE, begin_bounce);
+    msec_t wait = a < b ? a : b;
+    loop_timer_set(g->timer, wait < SLEEP_MAX ? wait : SLEEP_MAX);
+}
+
+void give_back_kick(struct give_back *g)
+{
+    if (g != NULL && !g->draining)
+        loop_timer_set(g->timer, 0);
+}
+
+enum result give_back_new(struct context *ctx, struct give_back **g_r, struct error *err)
+{
+    const char *mta = config_string(ctx->config, "store.mta");
+    struct smtp_pool_options o = {
+        .helo = config_hostname(ctx->config),
+        .max_connections = (unsigned)config_number(ctx->config, "store.mta-connections"),
+        .max_waiting = UNDER_WAY_MAX + CLAIM_MAX,
+        .connect_timeout = CONNECT_TIMEOUT,
+        .command_timeout = config_time(ctx->config, "store.mta-timeout"),
+        .data_timeout = config_time(ctx->config, "store.mta-timeout"),
+        .final_timeout = 2 * config_time(ctx->config, "store.mta-timeout"),
+        .idle_timeout = IDLE_TIMEOUT,
+    };
+    enum result r = netaddr_endpoint(mta, &o.server, err);
+    if (r != RESULT_OK)
+        return error_prefix(err, "store.mta (%s)", config_where(ctx->config, "store.mta")), r;
+    char ip[NETADDR_TEXT_SIZE];
+    netaddr_ip(&o.server, ip);
+    o.server_name = ip;
+    struct give_back *g = mem_zero(1, sizeof *g);
+    g->ctx = ctx;
+    g->pool = smtp_pool_new(ctx->loop, &o);
+    g->timer = loop_timer_new(ctx->loop, look, g);
+    loop_timer_set(g->timer, 0);
+    *g_r = g;
+    return RESULT_OK;
+}
+
+void give_back_drain(struct give_back *g)
+{
+    g->draining = true;
+    loop_timer_cancel(g->timer);
+}
+
+unsigned give_back_count(const struct give_back *g)
+{
+    return g->count;
+}
+
+void give_back_free(struct give_back **g)
+{
+    if (*g == NULL)
+        return;
+    while ((*g)->tasks != NULL)
+        task_free((*g)->tasks);
+    smtp_pool_free(&(*g)->pool);
+    loop_timer_free(&(*g)->timer);
+    mem_free(g);
+}

@@ -1,0 +1,303 @@
+/* One notification under way: see notify_request.h. */
+#include "store/notify_request.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/notification.h"
+#include "lib/retry.h"
+
+enum {
+    BATCH_OVERHEAD = 1024, /* bytes of a payload that are not messages: iss, aud, times */
+    LIFETIME = 3600,       /* seconds that a notification may be acted on */
+    CONNECT_TIMEOUT = 15000,
+};
+
+struct notify_request {
+    struct notify_request *next;
+    struct context *ctx;
+    const struct policy *policy;
+    size_t url; /* index into policy->inbound */
+    char *body; /* the JWS */
+    struct work *batch;
+    struct http_call *call;
+    bool offered; /* a part of a request may have reached some peer */
+    char aud[DOMAIN_MAX + 1];
+    notify_request_done *done;
+    void *arg;
+};
+
+struct notify_request *notify_request_next(const struct notify_request *r)
+{
+    return r->next;
+}
+
+struct notify_request **notify_request_link(struct notify_request *r)
+{
+    return &r->next;
+}
+
+const struct work *notify_request_work(const struct notify_request *r)
+{
+    return r->batch;
+}
+
+struct work *notify_request_take_work(struct notify_request *r)
+{
+    struct work *w = r->batch;
+    r->batch = NULL;
+    return w;
+}
+
+/* ---- writing ---- */
+
+/* Borrows the strings of the entry; only the recipients' array is made. */
+static void fill_message(struct notification_message *m, const struct work *w, const struct token_secret *secret)
+{
+    const struct store_entry *e = w->entry;
+    memset(m, 0, sizeof *m);
+    snprintf(m->id, sizeof m->id, "%s", e->id);
+    if (secret != NULL) {
+        char token[TOKEN_MAX + 1];
+        token_make(secret, e->id, work_rcpt(w, 0)->domain, token);
+        snprintf(m->token, sizeof m->token, "%s", token);
+    } else {
+        memset(m->token, 'x', TOKEN_MAX);
+    }
+    m->size = e->size;
+    memcpy(m->digest, e->digest, DIGEST_SIZE);
+    m->envelope = e->envelope;
+    m->envelope.nrcpts = w->nrcpts;
+    m->envelope.rcpts = mem_zero(w->nrcpts, sizeof *m->envelope.rcpts);
+    for (size_t i = 0; i < w->nrcpts; i++) {
+        const struct store_rcpt *r = work_rcpt(w, i);
+        m->envelope.rcpts[i] = (struct envelope_rcpt){.address = r->address, .notify = r->notify, .orcpt = r->orcpt};
+    }
+}
+
+size_t notify_batch_room(void)
+{
+    return notification_payload_max() - BATCH_OVERHEAD;
+}
+
+size_t notify_batch_weight(const struct work *w)
+{
+    struct notification_message m;
+    fill_message(&m, w, NULL);
+    size_t weight = notification_message_weight(&m);
+    mem_free(&m.envelope.rcpts);
+    return weight;
+}
+
+size_t notify_batch_fits(const struct work *w, size_t room)
+{
+    struct work part = *w;
+    if (part.nrcpts > NOTIFICATION_RCPTS_MAX)
+        part.nrcpts = NOTIFICATION_RCPTS_MAX;
+    while (part.nrcpts > 0 && notify_batch_weight(&part) > room)
+        part.nrcpts /= 2;
+    return part.nrcpts;
+}
+
+static char *signed_batch(const struct notify_request *r, const char *iss)
+{
+    struct notification n = {0};
+    snprintf(n.iss, sizeof n.iss, "%s", iss);
+    snprintf(n.aud, sizeof n.aud, "%s", r->aud);
+    n.iat = clock_now() / 1000;
+    n.exp = n.iat + LIFETIME;
+    for (const struct work *w = r->batch; w != NULL; w = w->next)
+        n.nmessages++;
+    n.messages = mem_zero(n.nmessages, sizeof *n.messages);
+    size_t i = 0;
+    for (const struct work *w = r->batch; w != NULL; w = w->next)
+        fill_message(&n.messages[i++], w, r->ctx->secret);
+    char *payload = notification_write(&n);
+    char *jws = jws_sign(r->ctx->key, NOTIFICATION_TYP, payload, strlen(payload));
+    for (i = 0; i < n.nmessages; i++)
+        mem_free(&n.messages[i].envelope.rcpts);
+    mem_free(&n.messages);
+    mem_free(&payload);
+    return jws;
+}
+
+/* ---- posting ---- */
+
+static void post(struct notify_request *r);
+
+static void request_free(struct notify_request *r)
+{
+    discovery_release(&r->policy);
+    while (r->batch != NULL) {
+        struct work *w = r->batch;
+        r->batch = w->next;
+        work_free(&w);
+    }
+    mem_free(&r->body);
+    mem_free(&r);
+}
+
+void notify_request_cancel(struct notify_request **r)
+{
+    struct notify_request *dead = *r;
+    *r = dead->next;
+    if (dead->call != NULL)
+        http_call_cancel(dead->call);
+    request_free(dead);
+}
+
+static void finish(struct notify_request *r, struct notify_answer *answer)
+{
+    answer->news.offered = r->offered;
+    answer->news.peer = answer->peer;
+    r->done(r->arg, r, answer);
+    request_free(r);
+}
+
+/* "detail" of the problem document, or as much of the body as may stand in a log line. */
+static void problem_text(const struct http_response *res, char *out, size_t size)
+{
+    struct error err;
+    json_t *j = res->len ? json_loadb(res->body, res->len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    const char *detail = json_string_value(json_object_get(j, "detail"));
+    error_set(&err, RESULT_TEMP, "HTTP %d%s%.200s", res->status, detail ? ": " : "", detail ? detail : "");
+    snprintf(out, size, "%s", err.text);
+    json_decref(j);
+}
+
+static void refused(struct notify_request *r, const struct http_response *res)
+{
+    char text[ERROR_TEXT_MAX];
+    problem_text(res, text, sizeof text);
+    struct notify_answer answer = {.peer = res->peer, .news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.4.0", .text = text}};
+    switch (res->status) {
+    case 400:
+    case 413:
+        answer.unreadable = true;
+        answer.news.event = RCPT_EV_FALLBACK;
+        break;
+    case 403: /* it doesn't want mail from us this way */
+        answer.news.event = RCPT_EV_FALLBACK;
+        break;
+    case 429:
+    case 503:
+        answer.news.retry_after = res->retry_after ? retry_after_parse(res->retry_after, clock_now()) : 0;
+        break;
+    default:
+        break;
+    }
+    log_warning("notification for %s refused by %s: %s", r->aud, res->peer, text);
+    finish(r, &answer);
+}
+
+static bool try_next_url(struct notify_request *r, const char *peer, const char *why)
+{
+    if (r->url + 1 >= r->policy->ninbound)
+        return false;
+    log_info("notification for %s: %s: %s, trying the next URL", r->aud, peer, why);
+    r->url++;
+    post(r);
+    return true;
+}
+
+static void answered(void *arg, enum result result, const struct http_response *res, const struct error *err)
+{
+    struct notify_request *r = arg;
+    r->call = NULL;
+    r->offered = r->offered || res->sent;
+    if (result != RESULT_OK) {
+        if (try_next_url(r, res->peer, err->text))
+            return;
+        log_warning("notification for %s: %s: %s", r->aud, res->peer, err->text);
+        finish(r, &(struct notify_answer){.peer = res->peer,
+                                          .news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.4.1", .text = err->text}});
+    } else if (res->status >= 500 && res->status != 503 && try_next_url(r, res->peer, "server error")) {
+        return;
+    } else if (res->status != 200) {
+        refused(r, res);
+    } else {
+        struct verdicts *v = NULL;
+        struct error bad;
+        if (verdicts_parse(res->body, res->len, &v, &bad) == RESULT_OK) {
+            finish(r, &(struct notify_answer){.verdicts = v, .peer = res->peer});
+        } else {
+            log_warning("notification for %s: %s answered nonsense: %s", r->aud, res->peer, bad.text);
+            finish(r, &(struct notify_answer){.peer = res->peer,
+                                              .news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.5.0", .text = bad.text}});
+        }
+        verdicts_free(&v);
+    }
+}
+
+static void post(struct notify_request *r)
+{
+    char *url = mem_printf("%s/notifications", r->policy->inbound[r->url]);
+    r->call = http_client_start(r->ctx->http, &(struct http_call_options){
+                                                  .method = "POST",
+                                                  .url = url,
+                                                  .content_type = NOTIFICATION_CONTENT_TYPE,
+                                                  .body = r->body,
+                                                  .body_len = strlen(r->body),
+                                                  .max_body = VERDICTS_SIZE_MAX,
+                                                  .connect_timeout = CONNECT_TIMEOUT,
+                                                  .timeout = config_time(r->ctx->config, "store.notify-timeout"),
+                                                  .done = answered,
+                                                  .arg = r,
+                                              });
+    mem_free(&url);
+}
+
+struct notify_request *notify_request_new(struct context *ctx, const struct policy *policy, const char *iss, const char *aud,
+                                          struct work *batch, notify_request_done *done, void *arg)
+{
+    struct notify_request *r = mem_zero(1, sizeof *r);
+    *r = (struct notify_request){.ctx = ctx, .policy = discovery_hold(policy), .batch = batch, .done = done, .arg = arg};
+    snprintf(r->aud, sizeof r->aud, "%s", aud);
+    r->body = signed_batch(r, iss);
+    for (const struct work *w = batch; w != NULL; w = w->next)
+        store_add_event(ctx->store, w->entry->id, NULL, "notifying", policy->inbound[0]);
+    post(r);
+    return r;
+}
+
+/* ---- reading ---- */
+
+static const enum rcpt_event events[] = {
+    [VERDICT_DELIVERED] = RCPT_EV_DELIVERED, [VERDICT_ACCEPTED] = RCPT_EV_ACCEPTED, [VERDICT_DEFERRED] = RCPT_EV_DEFERRED,
+    [VERDICT_REJECTED] = RCPT_EV_REJECTED,   [VERDICT_USE_SMTP] = RCPT_EV_USE_SMTP,
+};
+
+static const struct verdict *find_verdict(const struct verdicts *v, const char *id, const char *address)
+{
+    for (size_t i = 0; i < v->nmessages; i++) {
+        if (strcmp(v->messages[i].id, id) != 0)
+            continue;
+        for (size_t k = 0; k < v->messages[i].nrcpts; k++) {
+            if (strcmp(v->messages[i].rcpts[k].address, address) == 0)
+                return &v->messages[i].rcpts[k].verdict;
+        }
+    }
+    return NULL;
+}
+
+void notify_answer_apply(const struct notify_answer *a, const struct work *list, const struct config *config,
+                         struct outcome *out)
+{
+    for (const struct work *w = list; w != NULL; w = w->next) {
+        for (size_t i = 0; i < w->nrcpts; i++) {
+            const struct store_rcpt *rcpt = work_rcpt(w, i);
+            const struct verdict *v = find_verdict(a->verdicts, w->entry->id, rcpt->address);
+            struct outcome_news news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.5.0", .text = "the answer has no verdict for it",
+                                        .peer = a->peer, .offered = true};
+            if (v != NULL) {
+                news.event = events[v->kind];
+                news.dsn = v->dsn;
+                news.text = v->text;
+            }
+            outcome_add(out, config, w->entry, rcpt, &news);
+        }
+    }
+}

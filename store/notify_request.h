@@ -1,0 +1,46 @@
+/*
+ * One notification under way: a signed batch, posted to the URLs of a policy in order until one answers, and
+ * what the answer means for each recipient.
+ */
+#ifndef PONTOON_STORE_NOTIFY_REQUEST_H
+#define PONTOON_STORE_NOTIFY_REQUEST_H
+
+#include "lib/policy.h"
+#include "store/context.h"
+#include "store/outcome.h"
+#include "store/work.h"
+
+struct notify_request;
+
+struct notify_answer {
+    const struct verdicts *verdicts; /* or NULL, then: */
+    bool unreadable;                 /* 400, 413: the peer can't take this batch as it is */
+    struct outcome_news news;        /* what to say of every recipient */
+    const char *peer;
+};
+
+/* Called once, never before notify_request_new() returns; the request is freed after it. */
+typedef void notify_request_done(void *arg, struct notify_request *r, const struct notify_answer *answer);
+
+/* Takes over the batch; holds the policy. */
+struct notify_request *notify_request_new(struct context *ctx, const struct policy *policy, const char *iss, const char *aud,
+                                          struct work *batch, notify_request_done *done, void *arg);
+/* Without a callback; unlinks it from the list that `r` points into and releases its work. */
+void notify_request_cancel(struct notify_request **r);
+
+/* For the owner's list of requests. */
+struct notify_request *notify_request_next(const struct notify_request *r);
+struct notify_request **notify_request_link(struct notify_request *r);
+const struct work *notify_request_work(const struct notify_request *r);
+struct work *notify_request_take_work(struct notify_request *r);
+
+/* How many bytes of messages go into one notification, and how many recipients of a piece fit a rest of that. */
+size_t notify_batch_room(void);
+size_t notify_batch_weight(const struct work *w);
+size_t notify_batch_fits(const struct work *w, size_t room);
+
+/* Each recipient's verdict as news; one without a verdict is deferred. */
+void notify_answer_apply(const struct notify_answer *a, const struct work *list, const struct config *config,
+                         struct outcome *out);
+
+#endif

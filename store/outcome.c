@@ -1,0 +1,138 @@
+/* News about recipients: see outcome.h. */
+#include "store/outcome.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/retry.h"
+
+const char *outcome_log_id(const struct store_entry *entry)
+{
+    return entry->queue_id[0] ? entry->queue_id : entry->id;
+}
+
+/* Postfix's words for what log tools count; a state that is not final counts as deferred. */
+static const struct status {
+    const char *word, *dsn;
+} statuses[RCPT_STATES] = {
+    [RCPT_QUEUED] = {"deferred", "4.0.0"},    [RCPT_ACCEPTED] = {"deferred", "4.0.0"},
+    [RCPT_RETURNING] = {"deferred", "4.0.0"}, [RCPT_BOUNCING] = {"bounced", "5.0.0"},
+    [RCPT_DELIVERED] = {"sent", "2.0.0"},     [RCPT_RETURNED] = {"sent", "2.0.0"},
+    [RCPT_BOUNCED] = {"bounced", "5.0.0"},    [RCPT_RECALLED] = {"bounced", "5.7.0"},
+};
+
+/* What to put before the peer's words so that a reader of the log knows what they mean for us. */
+static const char *explanation(enum rcpt_state next)
+{
+    switch (next) {
+    case RCPT_ACCEPTED: return "accepted, a receipt will follow: ";
+    case RCPT_RETURNING: return "goes back to SMTP: ";
+    case RCPT_RETURNED: return "returned to SMTP: ";
+    default: return "";
+    }
+}
+
+static void log_line(const struct store_entry *entry, const struct store_rcpt *rcpt, const struct outcome_news *news,
+                     enum rcpt_state next)
+{
+    /* One final line per recipient: the bounce itself was logged when it became due. */
+    if (next == RCPT_BOUNCED || (next == RCPT_BOUNCING && rcpt->state == RCPT_BOUNCING))
+        return;
+    const struct status *s = &statuses[next];
+    const char *dsn = news->dsn && news->dsn[0] && news->dsn[0] == s->dsn[0] ? news->dsn : s->dsn;
+    double delay = (double)(clock_now() - entry->created) / 1000.0;
+    log_info("%s: to=<%s>, relay=%s, delay=%.2f, dsn=%s, status=%s (%s%s), pontoon=%s", outcome_log_id(entry), rcpt->address,
+             news->peer ? news->peer : "none", delay, dsn, s->word, explanation(next),
+             news->text && news->text[0] ? news->text : rcpt_event_name(news->event), entry->id);
+}
+
+/* When the state that follows is due: at once for work of our own, else by backoff, but never past a deadline. */
+static msec_t when_due(const struct config *config, const struct store_entry *entry, const struct store_rcpt *rcpt,
+                       const struct outcome_news *news, enum rcpt_state next)
+{
+    msec_t now = clock_now();
+    if (rcpt_state_final(next) || (next != rcpt->state && (next == RCPT_RETURNING || next == RCPT_BOUNCING)))
+        return now;
+    msec_t when = now + retry_delay(rcpt->attempts + 1, config_time(config, "store.retry-min"),
+                                    config_time(config, "store.retry-max"), news->retry_after);
+    msec_t fallback = config_time(config, "store.fallback-after");
+    if (fallback > 0 && rcpt->fetched == 0 && entry->created + fallback > now && when > entry->created + fallback)
+        when = entry->created + fallback;
+    return when > entry->expires && entry->expires > now ? entry->expires : when;
+}
+
+void outcome_add(struct outcome *o, const struct config *config, const struct store_entry *entry,
+                 const struct store_rcpt *rcpt, const struct outcome_news *news)
+{
+    enum rcpt_state next;
+    bool changes = rcpt_state_next(rcpt->state, news->event, &next);
+    if (!changes)
+        next = rcpt->state;
+    else
+        log_line(entry, rcpt, news, next);
+    if (o->n == o->cap) {
+        o->cap = o->cap ? o->cap * 2 : 16;
+        o->list = mem_grow(o->list, o->cap, sizeof *o->list);
+    }
+    struct store_settlement *s = &o->list[o->n++];
+    *s = (struct store_settlement){
+        .rid = rcpt->rid,
+        .event = news->event,
+        .text = mem_strdup(news->text),
+        .peer = mem_strdup(news->peer),
+        .next = when_due(config, entry, rcpt, news, next),
+        .offered = news->offered,
+    };
+    snprintf(s->dsn, sizeof s->dsn, "%s", news->dsn ? news->dsn : "");
+}
+
+void outcome_settle(const struct outcome *o, struct store *store, store_done *done, void *arg)
+{
+    struct error err;
+    if (o->n == 0)
+        done(arg, RESULT_OK, &(struct error){0});
+    else if (store_settle(store, o->list, o->n, NULL, done, arg, &err) != RESULT_OK)
+        done(arg, err.result, &err);
+}
+
+void outcome_free(struct outcome *o)
+{
+    for (size_t i = 0; i < o->n; i++) {
+        /* Ours: outcome_add() copied them. */
+        mem_release((void *)(uintptr_t)o->list[i].text);
+        mem_release((void *)(uintptr_t)o->list[i].peer);
+    }
+    mem_free(&o->list);
+    *o = (struct outcome){0};
+}
+
+bool outcome_overdue(const struct config *config, const struct store_entry *entry, const struct store_rcpt *rcpt, bool busy,
+                     struct outcome_news *news_r)
+{
+    if (busy)
+        return false;
+    msec_t now = clock_now();
+    msec_t fallback = config_time(config, "store.fallback-after");
+    msec_t settle = config_time(config, "store.settle-after");
+    *news_r = (struct outcome_news){.dsn = "4.4.7", .peer = rcpt->peer};
+    /* Never fetched: once the capability is revoked the peer can't deliver it, whatever it promised. */
+    if (rcpt->fetched == 0 && fallback > 0 && now >= entry->created + fallback) {
+        news_r->event = RCPT_EV_FALLBACK;
+        news_r->text = rcpt->text ? rcpt->text : "not notified in time";
+        return true;
+    }
+    /* It may have arrived: only after asking for long is a possible repeat better than a possible loss. */
+    if (rcpt->fetched != 0 && settle > 0 && now >= rcpt->fetched + settle) {
+        news_r->event = RCPT_EV_FALLBACK;
+        news_r->text = "the peer never said what became of it";
+        return true;
+    }
+    if (now >= entry->expires) {
+        news_r->event = RCPT_EV_EXPIRED;
+        news_r->text = rcpt->text ? rcpt->text : "delivery time expired";
+        return true;
+    }
+    return false;
+}

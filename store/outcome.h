@@ -1,0 +1,49 @@
+/*
+ * News about recipients, turned into settlements of the store and into log lines: the one place that decides
+ * when something is tried again, and that writes Postfix's "to=<…>, relay=…, status=…" lines.
+ */
+#ifndef PONTOON_STORE_OUTCOME_H
+#define PONTOON_STORE_OUTCOME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/config.h"
+#include "lib/store.h"
+
+/* Settlements being collected; start with {0}. */
+struct outcome {
+    struct store_settlement *list;
+    size_t n, cap;
+};
+
+struct outcome_news {
+    enum rcpt_event event;
+    const char *dsn;   /* or "" */
+    const char *text;  /* reply or error; or NULL */
+    const char *peer;  /* who said it; or NULL */
+    msec_t retry_after; /* the peer's wish, 0 none */
+    bool offered;      /* the peer may hold a promise or the message */
+};
+
+/* Adds one recipient's news: computes when to look again, logs the recipient's line. Copies what it needs. */
+void outcome_add(struct outcome *o, const struct config *config, const struct store_entry *entry,
+                 const struct store_rcpt *rcpt, const struct outcome_news *news);
+/*
+ * Settles what was collected (async with `done`, see store_settle(); an empty list calls `done` too). The list
+ * stays the caller's to free.
+ */
+void outcome_settle(const struct outcome *o, struct store *store, store_done *done, void *arg);
+void outcome_free(struct outcome *o);
+
+/*
+ * What time alone decides about a claimed recipient: expired, or to go back to SMTP because nothing came of it for
+ * too long. False: it should still be notified. `busy`: the peer is fetching it now.
+ */
+bool outcome_overdue(const struct config *config, const struct store_entry *entry, const struct store_rcpt *rcpt, bool busy,
+                     struct outcome_news *news_r);
+
+/* The id that log lines about a message begin with: the MTA's queue id, else ours. */
+const char *outcome_log_id(const struct store_entry *entry);
+
+#endif
