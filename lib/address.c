@@ -150,10 +150,9 @@ static bool literal_valid(const char *literal)
 }
 
 /* RFC 5321 section 4.1.2: labels of letters, digits and inner hyphens. *labels_r: how many. */
-static bool host_name_valid(const char *domain, size_t *labels_r)
+static bool host_name_valid(const char *domain)
 {
     size_t label = 0;
-    *labels_r = 1;
     if (strlen(domain) > DOMAIN_MAX)
         return false;
     for (const char *p = domain;; p++) {
@@ -165,7 +164,6 @@ static bool host_name_valid(const char *domain, size_t *labels_r)
         if (!end && !is_letter(*p) && !is_digit(*p) && (*p != '-' || label == 0))
             return false;
         label = end ? 0 : label + 1;
-        *labels_r += end;
     }
 }
 
@@ -187,9 +185,8 @@ static bool domain_valid(const char *domain)
 {
     if (domain[0] == '[')
         return literal_valid(domain);
-    size_t labels;
     char *ascii = to_ascii(domain);
-    bool ok = ascii != NULL && host_name_valid(ascii, &labels);
+    bool ok = ascii != NULL && host_name_valid(ascii);
     mem_free(&ascii);
     return ok;
 }
@@ -215,7 +212,6 @@ bool domain_normalize(const char *domain, char out[DOMAIN_MAX + 1])
     out[0] = '\0';
     if (strnlen(domain, ADDRESS_MAX + 1) > ADDRESS_MAX)
         return false;
-    size_t labels;
     char *name = to_ascii(domain);
     if (name == NULL)
         return false;
@@ -224,7 +220,7 @@ bool domain_normalize(const char *domain, char out[DOMAIN_MAX + 1])
         name[len - 1] = '\0';
     /* No top-level domain begins with a digit; "192.0.2.1" and "10.0x1" are addresses to some resolvers. */
     const char *last = strrchr(name, '.');
-    bool ok = last != NULL && !is_digit(last[1]) && host_name_valid(name, &labels) && labels >= 2;
+    bool ok = last != NULL && !is_digit(last[1]) && host_name_valid(name);
     if (ok) {
         memcpy(out, name, strlen(name) + 1);
         lower_ascii(out);

@@ -39,8 +39,7 @@ void envelope_free(struct envelope *e)
     envelope_init(e);
 }
 
-struct envelope_rcpt *envelope_add_rcpt(struct envelope *e, const char *address, const char *notify,
-                                        const char *orcpt)
+struct envelope_rcpt *envelope_add_rcpt(struct envelope *e, const char *address, const char *notify, const char *orcpt)
 {
     /* Room doubles whenever the number is a power of two (0 included). */
     if ((e->nrcpts & (e->nrcpts - 1)) == 0)
@@ -123,8 +122,7 @@ bool envelope_orcpt_valid(const char *orcpt)
     return utf8 ? utf8_orcpt_valid(text) : xtext_valid(text);
 }
 
-static const char *const body_names[] = {
-    [BODY_UNSPECIFIED] = "", [BODY_7BIT] = "7bit", [BODY_8BITMIME] = "8bitmime"};
+static const char *const body_names[] = {[BODY_UNSPECIFIED] = "", [BODY_7BIT] = "7bit", [BODY_8BITMIME] = "8bitmime"};
 
 const char *body_type_name(enum body_type b)
 {

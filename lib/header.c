@@ -29,8 +29,8 @@ void header_date(msec_t when, char out[HEADER_DATE_SIZE])
     long east = tm.tm_gmtoff / 60;
     long minutes = east < 0 ? -east : east;
     snprintf(out, HEADER_DATE_SIZE, "%s, %02d %s %d %02d:%02d:%02d %c%02ld%02ld", days[tm.tm_wday], tm.tm_mday,
-             months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, east < 0 ? '-' : '+',
-             minutes / 60, minutes % 60);
+             months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec, east < 0 ? '-' : '+', minutes / 60,
+             minutes % 60);
 }
 
 /* ---- writing ---- */
@@ -67,7 +67,7 @@ static void line_name(struct line *l, const char *before, const char *value, con
     char word[WORD_MAX + 20];
     int n = snprintf(word, sizeof word, "%s", before);
     char *p = word + n;
-    for (size_t i = 0; value[i] != '\0' && i < WORD_MAX; i++) {
+    for (size_t i = 0; i < WORD_MAX && value[i] != '\0'; i++) {
         bool harmless = value[i] > 0x20 && value[i] < 0x7f && strchr("()\\<>\";,", value[i]) == NULL;
         *p++ = harmless ? value[i] : '?';
     }
@@ -129,7 +129,6 @@ static bool can_show(const char *recipient)
 void header_trace_add(struct buf *out, const struct header_trace *t)
 {
     struct line l = {out, 0};
-    char path[RECIPIENT_MAX + 4];
     char date[HEADER_DATE_SIZE];
     header_date(t->when, date);
 
@@ -145,6 +144,7 @@ void header_trace_add(struct buf *out, const struct header_trace *t)
     bool show = can_show(t->recipient);
     line_name(&l, "", t->id, show ? "" : ";");
     if (show) {
+        char path[RECIPIENT_MAX + 4];
         line_fold(&l);
         line_word(&l, "for");
         snprintf(path, sizeof path, "<%s>;", t->recipient);

@@ -189,12 +189,14 @@ void netaddr_set_port(struct netaddr *a, uint16_t port)
 
 /* ---- CIDR lists ---- */
 
+struct block {
+    uint8_t prefix[16];
+    size_t len; /* 4 or 16 */
+    unsigned bits;
+};
+
 struct netaddr_list {
-    struct block {
-        uint8_t prefix[16];
-        size_t len; /* 4 or 16 */
-        unsigned bits;
-    } *blocks;
+    struct block *blocks;
     size_t n;
 };
 

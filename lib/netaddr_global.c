@@ -9,27 +9,27 @@ static const struct {
     uint8_t prefix[4];
     unsigned bits;
 } refused_v4[] = {
-    {{0}, 8},              /* "this network", RFC 791 */
-    {{10}, 8},             /* private, RFC 1918 */
-    {{100, 64}, 10},       /* shared behind carriers' NAT, RFC 6598 */
-    {{127}, 8},            /* loopback, RFC 1122 */
-    {{169, 254}, 16},      /* link-local, RFC 3927; clouds serve credentials there */
-    {{172, 16}, 12},       /* private */
-    {{192, 0, 0}, 24},     /* IETF protocol assignments, RFC 6890; its two anycast exceptions serve no mail */
-    {{192, 0, 2}, 24},     /* documentation, RFC 5737 */
-    {{192, 88, 99}, 24},   /* 6to4 relays, gone with RFC 7526 */
-    {{192, 168}, 16},      /* private */
-    {{198, 18}, 15},       /* benchmarking, RFC 2544 */
-    {{198, 51, 100}, 24},  /* documentation */
-    {{203, 0, 113}, 24},   /* documentation */
-    {{224}, 4},            /* multicast, RFC 5771 */
-    {{240}, 4},            /* reserved, RFC 1112, and the broadcast address */
+    {{0}, 8},             /* "this network", RFC 791 */
+    {{10}, 8},            /* private, RFC 1918 */
+    {{100, 64}, 10},      /* shared behind carriers' NAT, RFC 6598 */
+    {{127}, 8},           /* loopback, RFC 1122 */
+    {{169, 254}, 16},     /* link-local, RFC 3927; clouds serve credentials there */
+    {{172, 16}, 12},      /* private */
+    {{192, 0, 0}, 24},    /* IETF protocol assignments, RFC 6890; its two anycast exceptions serve no mail */
+    {{192, 0, 2}, 24},    /* documentation, RFC 5737 */
+    {{192, 88, 99}, 24},  /* 6to4 relays, gone with RFC 7526 */
+    {{192, 168}, 16},     /* private */
+    {{198, 18}, 15},      /* benchmarking, RFC 2544 */
+    {{198, 51, 100}, 24}, /* documentation */
+    {{203, 0, 113}, 24},  /* documentation */
+    {{224}, 4},           /* multicast, RFC 5771 */
+    {{240}, 4},           /* reserved, RFC 1112, and the broadcast address */
 };
 
 /*
- * IPv6: only 2000::/3 has ever been given out for unicast. That leaves ::1, unique local (fc00::/7), link-local
- * (fe80::/10), site-local, multicast, discard-only (100::/64), SRv6 (5f00::/16), local NAT64 (64:ff9b:1::/48) and
- * the unassigned outside; these are refused inside it.
+ * IPv6: only 2000::/3 has ever been given out for unicast, which leaves out ::1, unique local (fc00::/7),
+ * link-local (fe80::/10), site-local, multicast, discard-only (100::/64), SRv6 (5f00::/16), local NAT64
+ * (64:ff9b:1::/48) and all that is unassigned. Inside it these are refused.
  */
 static const uint8_t unicast_v6[16] = {0x20};
 enum { UNICAST_V6_BITS = 3 };
@@ -38,9 +38,9 @@ static const struct {
     uint8_t prefix[16];
     unsigned bits;
 } refused_v6[] = {
-    {{0x20, 0x01, 0x00}, 23},             /* IETF protocol assignments, RFC 2928: Teredo, ORCHID, benchmarking, ... */
-    {{0x20, 0x01, 0x0d, 0xb8}, 32},       /* documentation, RFC 3849 */
-    {{0x3f, 0xff, 0x00}, 20},             /* documentation, RFC 9637 */
+    {{0x20, 0x01, 0x00}, 23},       /* IETF protocol assignments, RFC 2928: Teredo, ORCHID, benchmarking, ... */
+    {{0x20, 0x01, 0x0d, 0xb8}, 32}, /* documentation, RFC 3849 */
+    {{0x3f, 0xff, 0x00}, 20},       /* documentation, RFC 9637 */
 };
 
 /* IPv6 forms that carry an IPv4 address; it decides. (::ffff:0:0/96 has become IPv4 before we see it.) */

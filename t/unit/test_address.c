@@ -9,11 +9,31 @@
 static void utf8_is_strict(void **state)
 {
     (void)state;
-    static const char *const good[] = {"", "a", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
-                                       "\xef\xbf\xbf", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
-    static const char *const bad[] = {"\x80", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2g", "\xe0\x9f\xbf", "\xe0\xa0",
-                                      "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80",
-                                      "\xff", "\xe1\x80g", "\xf1\x80\x80", "\xf1\x80\x80g"};
+    static const char *const good[] = {"",
+                                       "a",
+                                       "\xc2\x80",
+                                       "\xdf\xbf",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xee\x80\x80",
+                                       "\xef\xbf\xbf",
+                                       "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf"};
+    static const char *const bad[] = {"\x80",
+                                      "\xc0\x80",
+                                      "\xc1\xbf",
+                                      "\xc2",
+                                      "\xc2g",
+                                      "\xe0\x9f\xbf",
+                                      "\xe0\xa0",
+                                      "\xed\xa0\x80",
+                                      "\xf0\x8f\xbf\xbf",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf5\x80\x80\x80",
+                                      "\xff",
+                                      "\xe1\x80g",
+                                      "\xf1\x80\x80",
+                                      "\xf1\x80\x80g"};
     for (size_t i = 0; i < COUNT(good); i++)
         assert_true(utf8_valid(good[i]));
     for (size_t i = 0; i < COUNT(bad); i++) {
@@ -84,11 +104,14 @@ static void valid_addresses(void **state)
 {
     (void)state;
     static const char *const ascii[] = {
-        "a@b.test", "a.b+c=d@b.test", "!#$%&'*+-/=?^_`{|}~@b.test", "\"\"@b.test", "\"a b\"@b.test", "\"a@b\"@b.test",
-        "\"a\\\"b\\\\\"@b.test", "a@localhost", "a@1-2.test", "a@[192.0.2.1]", "a@[IPv6:2001:db8::1]", "a@[ipv6:::1]",
+        "a@b.test",         "a.b+c=d@b.test",       "!#$%&'*+-/=?^_`{|}~@b.test", "\"\"@b.test",
+        "\"a b\"@b.test",   "\"a@b\"@b.test",       "\"a\\\"b\\\\\"@b.test",      "a@localhost",
+        "a@1-2.test",       "a@[192.0.2.1]",        "a@[IPv6:2001:db8::1]",       "a@[ipv6:::1]",
         "a@r3---sn.b.test", "a@xn--bcher-kva.test",
     };
-    static const char *const utf8[] = {"\xc3\xa4@b.test", "\"\xc3\xa4 b\"@b.test", ("a@b\xc3\xbc" "cher.test")};
+    static const char *const utf8[] = {"\xc3\xa4@b.test", "\"\xc3\xa4 b\"@b.test",
+                                       ("a@b\xc3\xbc"
+                                        "cher.test")};
     bool is_utf8 = true;
     for (size_t i = 0; i < COUNT(ascii); i++) {
         if (!address_valid(ascii[i], &is_utf8) || is_utf8)
@@ -105,12 +128,48 @@ static void invalid_addresses(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "a", "@", "a@", "@b.test", "a@@b.test", "a@b@c.test", ".a@b.test", "a.@b.test", "a..b@b.test", "a b@b.test",
-        "<a@b.test>", "a@b.test>", "a@b.test ", "a@b..test", "a@.test", "a@test.", "a@-b.test", "a@b-.test", "a@b_c.test",
-        "a@b c.test", "\"a@b.test", "\"a\"b@b.test", "\"a\nb\"@b.test", "\"a\\", "\"a\\\n\"@b.test", "a\\b@b.test",
-        "a(x)@b.test", "a,b@b.test", "a@[]", "a@[192.0.2]", "a@[192.0.2.1", "a@[2001:db8::1]", "a@[IPv6:192.0.2.1]",
-        "a@[IPv6:1:2]", "a@[x-tag:y]", "a@[192.0.2.1].test", "\xff@b.test", "a@\xed\xa0\x80.test", "a@xn--a.test",
-        "a@b.test\r\nRCPT TO:<x@y.test>", "\"\\\xc3\xa4\"@b.test",
+        "",
+        "a",
+        "@",
+        "a@",
+        "@b.test",
+        "a@@b.test",
+        "a@b@c.test",
+        ".a@b.test",
+        "a.@b.test",
+        "a..b@b.test",
+        "a b@b.test",
+        "<a@b.test>",
+        "a@b.test>",
+        "a@b.test ",
+        "a@b..test",
+        "a@.test",
+        "a@test.",
+        "a@-b.test",
+        "a@b-.test",
+        "a@b_c.test",
+        "a@b c.test",
+        "\"a@b.test",
+        "\"a\"b@b.test",
+        "\"a\nb\"@b.test",
+        "\"a\\",
+        "\"a\\\n\"@b.test",
+        "a\\b@b.test",
+        "a(x)@b.test",
+        "a,b@b.test",
+        "a@[]",
+        "a@[192.0.2]",
+        "a@[192.0.2.1",
+        "a@[2001:db8::1]",
+        "a@[IPv6:192.0.2.1]",
+        "a@[IPv6:1:2]",
+        "a@[x-tag:y]",
+        "a@[192.0.2.1].test",
+        "\xff@b.test",
+        "a@\xed\xa0\x80.test",
+        "a@xn--a.test",
+        "a@b.test\r\nRCPT TO:<x@y.test>",
+        "\"\\\xc3\xa4\"@b.test",
     };
     bool is_utf8;
     for (size_t i = 0; i < COUNT(bad); i++) {
@@ -154,14 +213,36 @@ static void domains(void **state)
     check_domain("B.Test", "b.test");
     check_domain("b.test.", "b.test");
     check_domain("r3---sn.b.test", "r3---sn.b.test");
-    check_domain("B\xc3\x9c" "cher.test", "xn--bcher-kva.test");
+    check_domain("B\xc3\x9c"
+                 "cher.test",
+                 "xn--bcher-kva.test");
     check_domain("fa\xc3\x9f.test", "xn--fa-hia.test"); /* nontransitional: not "fass" */
     check_domain("XN--BCHER-KVA.test", "xn--bcher-kva.test");
     check_domain("\xe6\x97\xa5\xe6\x9c\xac\xe3\x80\x82jp", "xn--wgv71a.jp"); /* ideographic full stop */
     static const char *const bad[] = {
-        "", ".", "..", "test", "localhost", "b..test", ".b.test", "b.test..", "b_c.test", "-b.test", "b-.test", "b c.test",
-        "[192.0.2.1]", "192.0.2.1", "10.0x1", "1.2.3.4.", "\xef\xbc\x91.\xef\xbc\x92", "xn--a.test", "\xff.test",
-        "b.test:25", "b/c.test", "i\xe2\x9d\xa4.test", "b.test\n",
+        "",
+        ".",
+        "..",
+        "test",
+        "localhost",
+        "b..test",
+        ".b.test",
+        "b.test..",
+        "b_c.test",
+        "-b.test",
+        "b-.test",
+        "b c.test",
+        "[192.0.2.1]",
+        "192.0.2.1",
+        "10.0x1",
+        "1.2.3.4.",
+        "\xef\xbc\x91.\xef\xbc\x92",
+        "xn--a.test",
+        "\xff.test",
+        "b.test:25",
+        "b/c.test",
+        "i\xe2\x9d\xa4.test",
+        "b.test\n",
     };
     for (size_t i = 0; i < COUNT(bad); i++)
         check_domain(bad[i], NULL);
@@ -207,7 +288,9 @@ static void normal_addresses(void **state)
 {
     (void)state;
     check_normal("User@B.TEST", "User@b.test");
-    check_normal("u@b\xc3\xbc" "cher.test", "u@xn--bcher-kva.test");
+    check_normal("u@b\xc3\xbc"
+                 "cher.test",
+                 "u@xn--bcher-kva.test");
     check_normal("u@LocalHost", "u@localhost");
     check_normal("u@[IPv6:2001:DB8::1]", "u@[ipv6:2001:db8::1]");
     check_normal("\"x@Y\"@B.test", "\"x@Y\"@b.test");
@@ -227,13 +310,17 @@ static void patterns(void **state)
         {"b.test", "a@B.TEST", true},
         {"@b.test", "a@b.test", true},
         {"*@b.test", "a@b.test", true},
-        {"B\xc3\x9c" "cher.test", "a@xn--bcher-kva.test", true},
+        {"B\xc3\x9c"
+         "cher.test",
+         "a@xn--bcher-kva.test", true},
         {"b.test", "a@c.b.test", false},
         {"b.test", "b.test", false}, /* an address without a domain */
         {".b.test", "a@c.b.test", true},
         {"*@.b.test", "a@d.c.b.test", true},
         {".b.test", "a@b.test", false},
         {".b.test", "a@ab.test", false},
+        {".b.test", "a@aab.test", false},
+        {"a@c.test", "a@b@c.test", false},
         {".b.test", "a@.b.test", false},
         {"A@b.test", "a@B.test", true},
         {"a@b.test", "aa@b.test", false},
@@ -270,8 +357,8 @@ static void xtext(void **state)
     assert_string_equal(text, "");
     mem_free(&text);
 
-    static const char *const bad[] = {"+", "+2", "+2b", "+G0", "+0G", "a=b", "a b", "a\n", "\xc3\xa4", "\x7f",
-                                      "+00",  "+0D+0A", "+7F", "+", "a++2B"};
+    static const char *const bad[] = {"+",        "+2",   "+2b", "+G0",    "+0G", "a=b", "a b",  "a\n",
+                                      "\xc3\xa4", "\x7f", "+00", "+0D+0A", "+7F", "+",   "a++2B"};
     for (size_t i = 0; i < COUNT(bad); i++) {
         if (xtext_valid(bad[i]))
             fail_msg("\"%s\" was taken", bad[i]);
@@ -287,10 +374,17 @@ static void xtext(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(utf8_is_strict),    cmocka_unit_test(paths),          cmocka_unit_test(path_lengths),
-        cmocka_unit_test(valid_addresses),   cmocka_unit_test(invalid_addresses), cmocka_unit_test(domain_of_an_address),
-        cmocka_unit_test(domains),           cmocka_unit_test(domain_lengths), cmocka_unit_test(normal_addresses),
-        cmocka_unit_test(patterns),          cmocka_unit_test(xtext),
+        cmocka_unit_test(utf8_is_strict),
+        cmocka_unit_test(paths),
+        cmocka_unit_test(path_lengths),
+        cmocka_unit_test(valid_addresses),
+        cmocka_unit_test(invalid_addresses),
+        cmocka_unit_test(domain_of_an_address),
+        cmocka_unit_test(domains),
+        cmocka_unit_test(domain_lengths),
+        cmocka_unit_test(normal_addresses),
+        cmocka_unit_test(patterns),
+        cmocka_unit_test(xtext),
     };
     return test_run("address", tests);
 }

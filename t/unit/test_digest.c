@@ -106,8 +106,9 @@ static void every_byte_survives(void **state)
 static void decoder_is_strict(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"Z",     "Zg==", "Zg=",   " Zm9v", "Zm9v ", "Zm9v\n", "Zm 9v", "Zm+v", "Zm/v",
-                                      "Zm9vY", "Zh",   "Zm9",   "Zm=v",  "Zm9v=", "====",   "Zm\xc3\xa4", "Zm9vYmE?"};
+    static const char *const bad[] = {"Z",     "Zg==",  "Zg=",  " Zm9v",      "Zm9v ",   "Zm9v\n",
+                                      "Zm 9v", "Zm+v",  "Zm/v", "Zm9vY",      "Zh",      "Zm9",
+                                      "Zm=v",  "Zm9v=", "====", "Zm\xc3\xa4", "Zm9vYmE?"};
     size_t len;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         void *data = base64url_decode(bad[i], strlen(bad[i]), &len);
@@ -181,10 +182,14 @@ static void peers_ids(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stream_and_whole_agree), cmocka_unit_test(text_form),
-        cmocka_unit_test(hmac),                   cmocka_unit_test(base64_vectors),
-        cmocka_unit_test(every_byte_survives),    cmocka_unit_test(decoder_is_strict),
-        cmocka_unit_test(random_numbers_stay_below), cmocka_unit_test(ids_sort_by_age),
+        cmocka_unit_test(stream_and_whole_agree),
+        cmocka_unit_test(text_form),
+        cmocka_unit_test(hmac),
+        cmocka_unit_test(base64_vectors),
+        cmocka_unit_test(every_byte_survives),
+        cmocka_unit_test(decoder_is_strict),
+        cmocka_unit_test(random_numbers_stay_below),
+        cmocka_unit_test(ids_sort_by_age),
         cmocka_unit_test(peers_ids),
     };
     return test_run("digest", tests);

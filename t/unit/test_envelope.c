@@ -67,7 +67,8 @@ static void mail_params_are_kept(void **state)
     struct envelope e;
     struct error err;
     bool known;
-    static const char *const params[] = {"body=8BitMime", "SIZE=12345", "smtputf8", "RET=hdrs", "ENVID=q+2Bq", "AUTH=<>"};
+    static const char *const params[] = {"body=8BitMime", "SIZE=12345",  "smtputf8",
+                                         "RET=hdrs",      "ENVID=q+2Bq", "AUTH=<>"};
     envelope_init(&e);
     for (size_t i = 0; i < COUNT(params); i++) {
         known = false;
@@ -85,8 +86,8 @@ static void mail_params_are_kept(void **state)
 static void what_we_cannot_carry_is_said(void **state)
 {
     (void)state;
-    static const char *const params[] = {"BODY=BINARYMIME", "REQUIRETLS", "MT-PRIORITY=3", "BY=120;R", "HOLDFOR=1",
-                                         "SIZES=1", "", "=", "BOD=7BIT"};
+    static const char *const params[] = {
+        "BODY=BINARYMIME", "REQUIRETLS", "MT-PRIORITY=3", "BY=120;R", "HOLDFOR=1", "SIZES=1", "", "=", "BOD=7BIT"};
     struct envelope e;
     struct envelope_rcpt r = {0};
     struct error err;
@@ -107,9 +108,11 @@ static void what_we_cannot_carry_is_said(void **state)
 static void bad_mail_params(void **state)
 {
     (void)state;
-    static const char *const params[] = {"BODY", "BODY=", "BODY=9BIT", "SIZE", "SIZE=", "SIZE=-1", "SIZE=1k",
-                                         "SIZE=123456789012345678901", "SMTPUTF8=", "SMTPUTF8=yes", "RET", "RET=",
-                                         "RET=NONE", "ENVID", "ENVID=", "ENVID=a b", "ENVID=a+0D+0A", "AUTH", "AUTH="};
+    static const char *const params[] = {"BODY",          "BODY=",        "BODY=9BIT", "SIZE",
+                                         "SIZE=",         "SIZE=-1",      "SIZE=1k",   "SIZE=123456789012345678901",
+                                         "SMTPUTF8=",     "SMTPUTF8=yes", "RET",       "RET=",
+                                         "RET=NONE",      "ENVID",        "ENVID=",    "ENVID=a b",
+                                         "ENVID=a+0D+0A", "AUTH",         "AUTH="};
     struct error err;
     bool known;
     for (size_t i = 0; i < COUNT(params); i++) {
@@ -178,13 +181,23 @@ static void single_values(void **state)
 {
     (void)state;
     static const char *const good_notify[] = {"NEVER", "SUCCESS", "SUCCESS,FAILURE,DELAY", "DELAY,SUCCESS"};
-    static const char *const bad_notify[] = {"", ",", "never", "NEVER,DELAY", "DELAY,", ",DELAY", "DELAY,DELAY",
-                                             "DELAY, FAILURE", "DELAYS", "DELA", "SUCCESS,,DELAY"};
+    static const char *const bad_notify[] = {"",       ",",      "never",         "NEVER,DELAY",
+                                             "DELAY,", ",DELAY", "DELAY,DELAY",   "DELAY, FAILURE",
+                                             "DELAYS", "DELA",   "SUCCESS,,DELAY"};
     static const char *const good_orcpt[] = {"rfc822;a+20b@b.test", "x400;x", "utf-8;\xc3\xa4@b.test",
                                              "UTF-8;\\x{E4}@b.test"};
-    static const char *const bad_orcpt[] = {"", ";", "rfc822", "rfc822;", ";a", "rfc 822;a", "rfc822;a b",
-                                            "rfc822;\xc3\xa4@b.test", "rfc822;a+0Ab", "utf-8;\xff@b.test",
-                                            "utf-8;a b", "utf-8;a\n"};
+    static const char *const bad_orcpt[] = {"",
+                                            ";",
+                                            "rfc822",
+                                            "rfc822;",
+                                            ";a",
+                                            "rfc 822;a",
+                                            "rfc822;a b",
+                                            "rfc822;\xc3\xa4@b.test",
+                                            "rfc822;a+0Ab",
+                                            "utf-8;\xff@b.test",
+                                            "utf-8;a b",
+                                            "utf-8;a\n"};
     for (size_t i = 0; i < COUNT(good_notify); i++)
         assert_true(envelope_notify_valid(good_notify[i]));
     for (size_t i = 0; i < COUNT(bad_notify); i++) {
@@ -220,10 +233,14 @@ static void body_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(recipients_come_and_go), cmocka_unit_test(sender_is_copied_deeply),
-        cmocka_unit_test(mail_params_are_kept),   cmocka_unit_test(what_we_cannot_carry_is_said),
-        cmocka_unit_test(bad_mail_params),        cmocka_unit_test(params_come_once),
-        cmocka_unit_test(rcpt_params_are_kept),   cmocka_unit_test(single_values),
+        cmocka_unit_test(recipients_come_and_go),
+        cmocka_unit_test(sender_is_copied_deeply),
+        cmocka_unit_test(mail_params_are_kept),
+        cmocka_unit_test(what_we_cannot_carry_is_said),
+        cmocka_unit_test(bad_mail_params),
+        cmocka_unit_test(params_come_once),
+        cmocka_unit_test(rcpt_params_are_kept),
+        cmocka_unit_test(single_values),
         cmocka_unit_test(body_names),
     };
     return test_run("envelope", tests);

@@ -135,8 +135,19 @@ static void hostile_values_are_harmless(void **state)
     memset(huge, 'x', 5000);
     huge[5000] = '\0';
     const char *const evil[] = {
-        "a\r\nSubject: x", "a\nb", "x (y) by z", ") by evil (pontoon", "a\\", "\xff\xfe", "a;b", "<a>", "\"a", "\x01\x7f\t", huge,
-        "", " ",
+        "a\r\nSubject: x",
+        "a\nb",
+        "x (y) by z",
+        ") by evil (pontoon",
+        "a\\",
+        "\xff\xfe",
+        "a;b",
+        "<a>",
+        "\"a",
+        "\x01\x7f\t",
+        huge,
+        "",
+        " ",
     };
     for (size_t i = 0; i < COUNT(evil); i++) {
         struct header_trace t = sample();
@@ -211,12 +222,14 @@ static void own_trace_is_known(void **state)
         {"from a by mx.b.test with (pontoon) id x; date", "mx.b.test", false},
         /* A client that calls itself our host at an MTA that lets it. */
         {"from by mx.b.test (pontoon) ([1.2.3.4]) by other.test (Postfix) id x; date", "mx.b.test", false},
+        {"from by mx.b.test (pontoon) x by other.test; date", "mx.b.test", false},
         {"from a (by mx.b.test (pontoon)) by other.test (Postfix) id x; date", "mx.b.test", false},
         {"from a (\\) by mx.b.test (pontoon) ) by other.test (Postfix); date", NULL, false},
         {"from \"x by mx.b.test (pontoon) \" by other.test; date", NULL, false},
         {"from a by other.test; by mx.b.test (pontoon) date", NULL, false},
         {"from by (x [1.2.3.4]) by mx.b.test (pontoon) id x; date", "mx.b.test", true},
         {"from a by mx.b.test(pontoon)id x; date", "mx.b.test", true},
+        {"from \"a ; (\\\" \" by mx.b.test (pontoon) id x; date", "mx.b.test", true},
         {"", NULL, false},
         {"by", NULL, false},
         {"by mx.b.test", NULL, false},
@@ -255,7 +268,8 @@ static void headers_are_found(void **state)
     check_find("Subject:\r\n\r\nbody", "Subject", "");
     check_find("Subject: a\r\n \r\n b\r\n\r\n", "Subject", "a  b");
     check_find("Subject: a\rb\r\n", "Subject", "a\rb");
-    check_find("Subject: 0123456789012345678901234567890123456789", "Subject", "012345678901234567890123456789012345678");
+    check_find("Subject: 0123456789012345678901234567890123456789", "Subject",
+               "012345678901234567890123456789012345678");
     check_find("From x\nSubject: a\n", "Subject", "a");
     check_find("A: 1\n\nSubject: a\n", "Subject", NULL);
     check_find("A: 1\r\n\r\nSubject: a\n", "Subject", NULL);

@@ -88,8 +88,18 @@ static void retry_after(void **state)
     assert_int_equal(retry_after_parse("Sun Nov  6 08:50:37 1994", now), MIN);
     assert_int_equal(retry_after_parse("Sun, 06 Nov 1994 08:49:36 GMT", now), 0); /* past */
     assert_int_equal(retry_after_parse("Fri, 31 Dec 9999 23:59:59 GMT", now), year);
-    static const char *const bad[] = {"", " ", "-1", "+1", "1.5", "1s", " 1", "0x10", "soon", "Sun, 06 Nov 2094",
-                                      "Sun, 06 Nov 2094 08:50:37 GMTx", "Sun, 99 Nov 2094 08:50:37 GMT"};
+    static const char *const bad[] = {"",
+                                      " ",
+                                      "-1",
+                                      "+1",
+                                      "1.5",
+                                      "1s",
+                                      " 1",
+                                      "0x10",
+                                      "soon",
+                                      "Sun, 06 Nov 2094",
+                                      "Sun, 06 Nov 2094 08:50:37 GMTx",
+                                      "Sun, 99 Nov 2094 08:50:37 GMT"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(retry_after_parse(bad[i], now), 0);
 }
@@ -97,9 +107,12 @@ static void retry_after(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(doubles_up_to_the_bound), cmocka_unit_test(jitter_spreads),
-        cmocka_unit_test(never_a_busy_loop),       cmocka_unit_test(peers_wish_is_a_lower_bound),
-        cmocka_unit_test(seed_repeats),            cmocka_unit_test(retry_after),
+        cmocka_unit_test(doubles_up_to_the_bound),
+        cmocka_unit_test(jitter_spreads),
+        cmocka_unit_test(never_a_busy_loop),
+        cmocka_unit_test(peers_wish_is_a_lower_bound),
+        cmocka_unit_test(seed_repeats),
+        cmocka_unit_test(retry_after),
     };
     return test_run("retry", tests);
 }
