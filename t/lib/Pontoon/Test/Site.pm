@@ -34,7 +34,7 @@ sub new {
         hostname => "mx.$self->{domain}",
         map { $_ => $self->{$_} } qw(name domain address users)
     );
-    $self->{port}{$_} = $world->port($self->{address}) for qw(store bridge);
+    $self->{port} = {store => $world->policy_port, bridge => $world->port($self->{address})};
     $world->dns->set_host("mx.$self->{domain}", $self->{address});
     $world->dns->set($self->{domain}, "MX 10 mx.$self->{domain}.");
     $self->prepare_pontoon if $self->{pontoon};
@@ -68,7 +68,7 @@ sub prepare_pontoon {
         'discovery.resolvers'       => [$dns->server],
         'discovery.ca-file'         => $self->{world}->ca->file,
         'discovery.allow-addresses' => [$net],
-        'discovery.policy-port'     => $self->{world}{policy_port} // $self->{port}{store},
+        'discovery.policy-port'     => $self->{world}->policy_port,
         'discovery.negative-ttl'    => '1s',
         'discovery.record-ttl-min'  => '1s',
         'discovery.refresh-min'     => '1s',
@@ -147,7 +147,7 @@ sub prepare {
     );
     return unless $self->{pontoon};
     $self->configure;
-    $self->pontoon('keys', 'make', "$self->{dir}/keys/signing.pem") unless -e "$self->{dir}/keys/signing.pem";
+    my $made = $self->pontoon('keys', 'make');
 }
 
 sub start_mta { $_[0]{postfix}->start }
@@ -239,9 +239,24 @@ sub run {
     return $text;
 }
 
+# `pontoon … --json`: one document; or, for `queue`, a list of one object a message.
 sub pontoon_json {
     my ($self, @arguments) = @_;
-    return JSON::PP::decode_json(scalar $self->pontoon(@arguments, '--json'));
+    my $text = $self->pontoon(@arguments, '--json');
+    return JSON::PP::decode_json($text) unless grep { $_ eq 'queue' } @arguments;
+    return [map { JSON::PP::decode_json($_) } split /\n/, $text];
+}
+
+# The traces of a message; with `others` (sites) as they see it too.
+sub trace {
+    my ($self, $what, @others) = @_;
+    return $self->pontoon_json((map { ('-c', $_->conf) } @others), 'trace', $what);
+}
+
+# The events of one trace: all, or those that match.
+sub events {
+    my ($self, $what, $pattern) = @_;
+    return grep { !defined $pattern || $_->{event} =~ $pattern } map { @{$_->{hops}} } @{$self->trace($what)};
 }
 
 sub log_size { -s $_[0]->log // 0 }
@@ -292,7 +307,7 @@ sub wait_mail {
 # Nothing is under way any more: the store has no recipient that is not final.
 sub wait_settled {
     my ($self, $timeout) = @_;
-    wait_for("the store of $self->{name} to settle", sub { !@{$self->pontoon_json('queue')->{messages} // []} }, $timeout);
+    wait_for("the store of $self->{name} to settle", sub { !$self->pontoon_json('status')->{store}{messages} }, $timeout);
 }
 
 # Peak resident memory of a daemon in KiB.

@@ -13,9 +13,12 @@ use Pontoon::Test::Ca;
 use Pontoon::Test::Dns;
 use Pontoon::Test::Proc;
 use Pontoon::Test::Site;
+use Pontoon::Test::Stranger;
 
 my $CLAIM_PORT = 9;         # on the first address of a range
 my $FIRST_PORT = 20_001;    # below what the kernel gives to clients
+my $LAST_PORT  = 29_999;
+my $HTTPS_PORT = 30_443;    # where all sites of a world publish their policies
 my @worlds;
 
 sub new {
@@ -25,6 +28,9 @@ sub new {
     my $self = bless {dir => $dir, sites => [], ports => {}, owner => $$}, $class;
     push @worlds, $self;
     $self->claim_addresses;
+    $self->{policy_port} = $HTTPS_PORT;
+    $self->{policy_port}++
+        until IO::Socket::INET->new(LocalAddr => $self->client, LocalPort => $self->{policy_port}, Listen => 1);
     $self->{ca}  = Pontoon::Test::Ca->new("$dir/ca");
     $self->{dns} = Pontoon::Test::Dns->new($self);
     return $self;
@@ -44,6 +50,7 @@ sub claim_addresses {
 sub dir { $_[0]{dir} }
 sub ca  { $_[0]{ca} }
 sub dns { $_[0]{dns} }
+sub policy_port { $_[0]{policy_port} }
 
 # An address of our own: 1 the DNS server, 9 the clients, the sites 10, 20, …
 sub address { "$_[0]{net}.$_[1]" }
@@ -55,7 +62,7 @@ sub port {
     my ($self, $address) = @_;
     for (;;) {
         my $port = $FIRST_PORT + $self->{ports}{$address}++;
-        croak "no free port on $address" if $port > 32_000;
+        croak "no free port on $address" if $port > $LAST_PORT;
         return $port if IO::Socket::INET->new(LocalAddr => $address, LocalPort => $port, Listen => 1);
     }
 }

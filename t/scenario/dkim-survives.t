@@ -1,0 +1,33 @@
+# A DKIM signature that OpenDKIM made as a milter before pontoon verifies after the crossing, for simple/simple and
+# relaxed/relaxed, on messages that invite changes.
+use Pontoon::Test;
+use Pontoon::Test::Dkim;
+
+plan skip_all => 'needs the Debian packages opendkim opendkim-tools' unless Pontoon::Test::Dkim->available;
+
+my %messages = (
+    'odd white space' => "From: <alice\@a.test>\r\nTo:bob\@b.test\r\nSubject:   two  spaces,\r\n\tand a fold  \r\nX-Empty:\r\n"
+        . "Date: Tue, 24 Nov 2026 03:12:00 +0000\r\n\r\nline  with   spaces \r\n\r\n.dot\r\n..\r\n\ttab\r\n\r\n\r\n",
+    '8 bit'   => Pontoon::Test::Mail->plain(body => "Gr\xc3\xbc\xc3\x9fe\r\n\xa0\xff\r\n"),
+    'long'    => Pontoon::Test::Mail->plain(body => ('x' x 3000 . "\r\n") x 100),
+    'no body' => Pontoon::Test::Mail->plain(body => ''),
+);
+
+for my $canonicalization ('simple/simple', 'relaxed/relaxed') {
+    my $world = new_world();
+    my $dkim  = Pontoon::Test::Dkim->new($world, domain => 'a.test', canonicalization => $canonicalization);
+    my $a     = $world->site('a', milters_before => [$dkim->start]);
+    my $b     = $world->site('b');
+    $world->start;
+    my $n = 0;
+    for my $name (sort keys %messages) {
+        $a->submit(from => 'alice@a.test', to => ['bob@b.test'], message => $messages{$name}, mail => 'BODY=8BITMIME');
+        my $mail = ($b->wait_mail('bob', ++$n))[-1];
+        like $mail->text, qr/^DKIM-Signature: .*c=\Q$canonicalization\E/m, "$canonicalization, $name: signed before pontoon";
+        like join('', $mail->trace), qr/pontoon/, 'crossed the bridge';
+        is $dkim->verify($mail->text), 'pass', "$canonicalization, $name: verifies";
+        is $dkim->verify($mail->text =~ s/(\n\n.*)[a-z]/$1!/sr), 'fail', 'and would not with one byte changed' if $name ne 'no body';
+    }
+    $world->nothing_broke;
+}
+done_testing;

@@ -1,0 +1,48 @@
+# 200 MB cross the bridge; the peak memory of each daemon stays under 64 MiB.
+use Pontoon::Test time => 600;
+use Digest::SHA;
+
+my $SIZE  = 200 * 1000 * 1000;
+my $LIMIT = 64 * 1024;           # KiB
+my ($world, $a, $b) = two_sites();
+
+# Headers, then lines that differ, made as they go out.
+my $digest = Digest::SHA->new(256);
+my $length = 0;
+my ($line, $piece) = (0, "From: <alice\@a.test>\r\nSubject: large\r\n\r\n");
+my $next = sub {
+    return if $length >= $SIZE && $piece eq '';
+    for (my $i = 0; length $piece < 65_000 && $length + length $piece < $SIZE; $i++) {
+        $piece .= sprintf "%09d %s\r\n", ++$line, 'x' x ($line % 67);
+    }
+    my $lf = $piece =~ s/\r\n/\n/gr;
+    $digest->add($lf);
+    $length += length $piece;
+    (my $out, $piece) = ($piece, '');
+    $next::lf += length $lf;
+    return $out;
+};
+my $sent = $a->submit(from => 'alice@a.test', to => ['bob@b.test'], message => $next, timeout => 300);
+is $sent->{attempts}, 1, sprintf 'A took %.1f MB', $length / 1e6;
+
+my ($mail) = $b->wait_mail('bob', 1, 300);
+is $mail->digest_of_end($next::lf), $digest->hexdigest, 'what lies at B has the same SHA-256';
+my ($skip) = $mail->trace;
+is $mail->size, $skip + $next::lf, 'with trace headers before it and nothing else';
+$a->wait_settled(60);
+
+my %peak = (
+    'pontoon-milter at A' => $a->peak_memory('milter'),
+    'pontoon-store at A'  => $a->peak_memory('store'),
+    'pontoon-bridge at B' => $b->peak_memory('bridge'),
+);
+my $sanitized = `ldd $ENV{PONTOON_BUILD}/pontoon-store` =~ /lib[at]san/;
+for my $daemon (sort keys %peak) {
+    diag sprintf '%-20s peak RSS %5.1f MiB', $daemon, $peak{$daemon} / 1024;
+  SKIP: {
+        skip 'sanitizers take memory of their own', 1 if $sanitized;
+        cmp_ok $peak{$daemon}, '<', $LIMIT, "$daemon stays under 64 MiB";
+    }
+}
+$world->nothing_broke;
+done_testing;
