@@ -17,6 +17,7 @@ struct deliveries;
 struct receipts;
 struct peer_names;
 struct slots;
+struct witness;
 
 struct context {
     const struct config *config;
@@ -30,6 +31,7 @@ struct context {
     struct slots *slots;           /* who may open a transaction */
     struct deliveries *deliveries; /* messages under way */
     struct receipts *receipts;
+    struct witness *witness;       /* what survives a crash of ours */
     bool draining;                 /* SIGTERM came: nothing new is begun */
 };
 

@@ -8,6 +8,7 @@
 #include "bridge/fetch.h"
 #include "bridge/peer_name.h"
 #include "bridge/slots.h"
+#include "bridge/witness.h"
 #include "lib/header.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -42,6 +43,7 @@ struct delivery {
     bool go;                       /* DATA was answered by 354 */
     bool held_back;                /* the fetch waits for room */
     char relay[NETADDR_TEXT_SIZE + 256];
+    uint64_t witness;              /* its number there while the final dot is unanswered or unnoted, else 0 */
     struct promise *promises;      /* waiting for a flush */
 };
 
@@ -70,6 +72,7 @@ static void delivery_free(struct delivery *d)
         fetch_cancel(&d->fetch);
     peer_names_cancel(d->ctx->peer_names, d);
     slots_leave(&d->slot);
+    witness_forget(d->ctx->witness, d->witness);
     while (d->promises != NULL) {
         struct promise *p = d->promises;
         d->promises = p->next;
@@ -170,12 +173,33 @@ static void end_with(struct delivery *d, enum job_state state, const char *dsn, 
 
 /* ---- HANDING: DATA ---- */
 
+/* The final dot: from here to the durable note, the witness must know. */
+static void end_data(struct delivery *d)
+{
+    size_t *handed = mem_zero(d->envelope.nrcpts, sizeof *handed);
+    size_t n = 0;
+    for (size_t i = 0; i < d->envelope.nrcpts; i++) {
+        if (d->accepted[i])
+            handed[n++] = d->map[i];
+    }
+    bool lmtp = strcmp(config_string(d->ctx->config, "bridge.mta-protocol"), "lmtp") == 0;
+    d->witness = witness_watch(d->ctx->witness, smtp_fd(d->t), d->job, handed, n, lmtp, d->promised);
+    mem_free(&handed);
+    smtp_end(d->t);
+}
+
+static void on_dot(void *arg)
+{
+    struct delivery *d = arg;
+    witness_dot(d->ctx->witness, d->witness);
+}
+
 static void write_whole(struct delivery *d)
 {
     smtp_write(d->t, buf_str(&d->trace), d->trace.len);
     smtp_write(d->t, buf_str(&d->whole), d->whole.len); /* scanned before */
     buf_free(&d->whole);
-    smtp_end(d->t);
+    end_data(d);
 }
 
 static void on_go(void *arg)
@@ -204,6 +228,7 @@ static void on_final(void *arg, const struct smtp_reply *replies, size_t n)
 {
     struct delivery *d = arg;
     d->t = NULL;
+    witness_answer(d->ctx->witness, d->witness, replies, n);
     for (size_t i = 0, k = 0; i < d->envelope.nrcpts; i++) {
         if (!d->accepted[i])
             continue;
@@ -279,7 +304,7 @@ static void on_fetched(void *arg, enum fetch_end end, const struct error *err)
     } else {
         event(d, NULL, "fetched", NULL);
         if (d->streams)
-            smtp_end(d->t);
+            end_data(d);
         else
             smtp_data(d->t);
     }
@@ -312,7 +337,7 @@ static void on_envelope(void *arg, const struct smtp_reply *mail, const struct s
 }
 
 static const struct smtp_callbacks smtp_callbacks = {
-    .on_envelope = on_envelope, .on_go = on_go, .on_room = on_room, .on_final = on_final, .on_failed = on_failed};
+    .on_envelope = on_envelope, .on_go = on_go, .on_room = on_room, .on_dot = on_dot, .on_final = on_final, .on_failed = on_failed};
 
 /* ---- WAITING ---- */
 

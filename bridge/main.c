@@ -11,6 +11,7 @@
 #include "bridge/peer_name.h"
 #include "bridge/receipts.h"
 #include "bridge/slots.h"
+#include "bridge/witness.h"
 #include "lib/daemon.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -153,6 +154,7 @@ static void open_parts(struct main *m)
     struct context *ctx = &m->ctx;
     const struct config *config = ctx->config;
     struct error err;
+    must(witness_start(config, &ctx->witness, &err), &err); /* before there are threads and databases */
     must(jobs_open(config, STORE_READ_WRITE, &ctx->jobs, &err), &err);
     must(dns_new(ctx->loop, config, &ctx->dns, &err), &err);
     must(http_client_new(ctx->loop, ctx->dns, config, &ctx->http, &err), &err);
@@ -218,6 +220,7 @@ static void close_parts(struct main *m)
     http_client_free(&m->ctx.http);
     dns_free(&m->ctx.dns);
     jobs_close(&m->ctx.jobs);
+    witness_stop(&m->ctx.witness);
     tls_server_free(&m->tls);
 }
 

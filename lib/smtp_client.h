@@ -59,6 +59,7 @@ struct smtp_callbacks {
     void (*on_envelope)(void *arg, const struct smtp_reply *mail, const struct smtp_reply *rcpts, size_t n);
     void (*on_go)(void *arg);   /* DATA answered by 354 */
     void (*on_room)(void *arg); /* what was written has mostly gone out: write more */
+    void (*on_dot)(void *arg);  /* may be NULL: after smtp_end(), all bytes up to the final dot are in the kernel */
     /*
      * SMTP: n == 1, for all accepted recipients. LMTP: one for each accepted recipient in order.
      */
@@ -80,7 +81,7 @@ void smtp_end(struct smtp_transaction *t);
 void smtp_abort(struct smtp_transaction **t); /* frees; no more callbacks */
 /* "127.0.0.3[127.0.0.3]:10025" of the connection in use, for logs; valid from on_envelope on. */
 const char *smtp_relay(const struct smtp_transaction *t);
-/* The socket that waits for the final reply (bridge/witness.h), -1 if none. */
+/* The socket of a transaction in DATA (bridge/witness.h), -1 if none. */
 int smtp_fd(const struct smtp_transaction *t);
 
 #endif
