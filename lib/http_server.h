@@ -23,7 +23,8 @@ struct http_server_limits {
     unsigned connections_per_address;
     size_t header_max;                /* bytes of request line and headers */
     size_t body_max;                  /* 413 beyond */
-    msec_t idle_timeout;              /* for reading a request, for a write to make progress, between requests */
+    msec_t idle_timeout;              /* for a whole request to come in after accept or the last answer, and for a
+                                         write to make progress */
 };
 
 typedef void http_handler(struct http_request *req, void *arg);
@@ -45,7 +46,10 @@ const char *http_request_header(const struct http_request *req, const char *name
 const char *http_request_bearer(const struct http_request *req);
 const void *http_request_body(struct http_request *req, size_t *len_r);
 const struct netaddr *http_request_peer(const struct http_request *req);
-/* Calls fn when the client's connection is lost before the answer is complete. NULL: no longer. */
+/*
+ * Calls fn when the client's connection is lost before the request is answered (fn may answer it then, to be
+ * rid of it). NULL: no longer. A streamed answer under way hears of it by its own `done`.
+ */
 void http_request_on_gone(struct http_request *req, loop_fn *fn, void *arg);
 
 struct http_header {
@@ -59,7 +63,8 @@ void http_reply_problem(struct http_request *req, int status, const char *detail
 /*
  * An answer of known length that is pulled piece by piece as the client takes it (at most two pieces of
  * 64 KiB are in memory). pull returns bytes written to buf (len at most), 0 or -1 to cut the connection; it is
- * called until `length` bytes were given. `done` (once): sent is true if all went out to the socket.
+ * called until `length` bytes were given. `done` (once, perhaps before the function returns): sent is true if all went
+ * out to the socket; a HEAD request gets the headers only, and false.
  */
 typedef long http_pull(void *arg, uint64_t offset, void *buf, size_t len);
 typedef void http_sent(void *arg, bool sent);

@@ -73,10 +73,19 @@ static void run_posts(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+static void log_libevent(int severity, const char *text)
+{
+    if (severity >= EVENT_LOG_WARN)
+        log_warning("libevent: %s", text);
+    else
+        log_debug("libevent: %s", text);
+}
+
 struct loop *loop_new(void)
 {
     if (evthread_use_pthreads() != 0)
         log_fatal("libevent was built without threads");
+    event_set_log_callback(log_libevent);
     signal(SIGPIPE, SIG_IGN); /* a peer that hangs up is an error of write(), not of ours */
     struct loop *loop = mem_zero(1, sizeof *loop);
     pthread_mutex_init(&loop->lock, NULL);

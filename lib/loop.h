@@ -17,14 +17,14 @@ struct loop;
 struct loop_timer;
 typedef void loop_fn(void *arg);
 
-struct loop *loop_new(void);
+struct loop *loop_new(void); /* also: SIGPIPE is ignored from here on, libevent's warnings go to our log */
 void loop_free(struct loop **loop);
 struct event_base *loop_base(struct loop *loop);
 
 void loop_run(struct loop *loop);  /* until loop_stop() */
 void loop_stop(struct loop *loop);
 
-/* Any thread: runs fn(arg) on the loop's thread soon. Order is kept. */
+/* Any thread: runs fn(arg) on the loop's thread soon. Order is kept. What has not run by loop_free() is dropped. */
 void loop_post(struct loop *loop, loop_fn *fn, void *arg);
 
 /* A timer that the owner frees; it fires once for each loop_timer_set(). */
