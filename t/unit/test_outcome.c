@@ -1,0 +1,155 @@
+/* store/outcome.c: what time decides, when to look again, and what the log says. */
+#include "t/unit/test.h"
+
+#include "lib/mem.h"
+#include "store/outcome.h"
+
+static msec_t now = 1000000000000;
+static char last_line[2000];
+
+static msec_t fake_clock(void)
+{
+    return now;
+}
+
+static void catch_line(enum log_level level, const char *text)
+{
+    (void)level;
+    snprintf(last_line, sizeof last_line, "%s", text);
+}
+
+struct fixture {
+    struct config *config;
+    struct store_entry entry;
+    struct store_rcpt rcpt;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = mem_zero(1, sizeof *f);
+    struct error err;
+    const char *text = "store { fallback-after = 10m\n settle-after = 1h\n expire-after = 1d\n retry-min = 1m\n retry-max = 5m }\n";
+    if (config_parse(text, "test", &f->config, &err) != RESULT_OK)
+        return -1;
+    clock_set_source(fake_clock);
+    log_set_hook(catch_line);
+    last_line[0] = '\0';
+    f->rcpt = (struct store_rcpt){.rid = 7, .address = "bob@b.test", .domain = "b.test", .state = RCPT_QUEUED};
+    f->entry = (struct store_entry){.id = "01ID", .queue_id = "4XQ", .created = now, .expires = now + 86400000, .rcpts = &f->rcpt, .nrcpts = 1};
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    config_free(&f->config);
+    mem_free(&f);
+    clock_set_source(NULL);
+    return 0;
+}
+
+static void never_fetched_goes_back_after_fallback_after(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome_news news;
+    f->entry.created = now - 10 * 60000 + 1;
+    assert_false(outcome_overdue(f->config, &f->entry, &f->rcpt, false, &news));
+    f->entry.created--;
+    assert_true(outcome_overdue(f->config, &f->entry, &f->rcpt, false, &news));
+    assert_int_equal(news.event, RCPT_EV_FALLBACK);
+    f->rcpt.state = RCPT_ACCEPTED; /* a promise without a fetch: revoking is safe too */
+    assert_true(outcome_overdue(f->config, &f->entry, &f->rcpt, false, &news));
+    assert_false(outcome_overdue(f->config, &f->entry, &f->rcpt, true, &news)); /* not while it is being fetched */
+}
+
+static void fetched_is_asked_until_settle_after(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome_news news;
+    f->entry.created = now - 3 * 3600000;
+    f->rcpt.fetched = now - 3600000 + 1;
+    assert_false(outcome_overdue(f->config, &f->entry, &f->rcpt, false, &news));
+    f->rcpt.fetched--;
+    assert_true(outcome_overdue(f->config, &f->entry, &f->rcpt, false, &news));
+    assert_int_equal(news.event, RCPT_EV_FALLBACK);
+}
+
+static void expires_where_fallback_is_off(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome_news news;
+    struct error err;
+    config_free(&f->config);
+    assert_int_equal(config_parse("store { fallback-after = 0\n settle-after = 0 }\n", "test", &f->config, &err), RESULT_OK);
+    f->entry.expires = now + 1;
+    assert_false(outcome_overdue(f->config, &f->entry, &f->rcpt, false, &news));
+    f->entry.expires = now;
+    assert_true(outcome_overdue(f->config, &f->entry, &f->rcpt, false, &news));
+    assert_int_equal(news.event, RCPT_EV_EXPIRED);
+}
+
+static void retries_back_off_but_not_past_the_deadline(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome out = {0};
+    const struct outcome_news news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.4.1", .text = "connection refused"};
+    outcome_add(&out, f->config, &f->entry, &f->rcpt, &news);
+    assert_in_range(out.list[0].next, now + 45000, now + 60000);
+    f->rcpt.attempts = 2;
+    outcome_add(&out, f->config, &f->entry, &f->rcpt, &news);
+    assert_in_range(out.list[1].next, now + 180000, now + 240000);
+    f->entry.created = now - 9 * 60000; /* a minute is left before it goes back to SMTP */
+    outcome_add(&out, f->config, &f->entry, &f->rcpt, &news);
+    assert_int_equal(out.list[2].next, now + 60000);
+    outcome_free(&out);
+}
+
+static void own_work_is_due_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome out = {0};
+    outcome_add(&out, f->config, &f->entry, &f->rcpt, &(struct outcome_news){.event = RCPT_EV_USE_SMTP, .text = "not migrated"});
+    outcome_add(&out, f->config, &f->entry, &f->rcpt, &(struct outcome_news){.event = RCPT_EV_REJECTED, .dsn = "5.1.1"});
+    assert_int_equal(out.list[0].next, now);
+    assert_int_equal(out.list[1].next, now);
+    outcome_free(&out);
+}
+
+static void logs_as_postfix_does(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome out = {0};
+    f->entry.created = now - 1500;
+    outcome_add(&out, f->config, &f->entry, &f->rcpt,
+                &(struct outcome_news){
+                    .event = RCPT_EV_DELIVERED, .dsn = "2.0.0", .text = "250 2.0.0 Ok: queued as X", .peer = "bridge.b.test[192.0.2.1]:8443"});
+    assert_string_equal(last_line, "4XQ: to=<bob@b.test>, relay=bridge.b.test[192.0.2.1]:8443, delay=1.50, dsn=2.0.0, status=sent "
+                                   "(250 2.0.0 Ok: queued as X), pontoon=01ID");
+    outcome_free(&out);
+}
+
+/* News that change nothing must not be counted by log tools. */
+static void late_news_are_silent(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome out = {0};
+    f->rcpt.state = RCPT_DELIVERED;
+    outcome_add(&out, f->config, &f->entry, &f->rcpt, &(struct outcome_news){.event = RCPT_EV_DEFERRED, .dsn = "4.2.0"});
+    assert_string_equal(last_line, "");
+    outcome_free(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(never_fetched_goes_back_after_fallback_after, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(fetched_is_asked_until_settle_after, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(expires_where_fallback_is_off, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(retries_back_off_but_not_past_the_deadline, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(own_work_is_due_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(logs_as_postfix_does, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(late_news_are_silent, set_up, tear_down),
+    };
+    return test_run("outcome", tests);
+}
