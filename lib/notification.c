@@ -95,24 +95,19 @@ static enum result parse_rcpts(const json_t *j, const char *path, const char *au
     return result;
 }
 
-/* The parameters of MAIL, but for SIZE and SMTPUTF8. */
-static enum result parse_params(const json_t *j, const char *path, struct envelope *e, struct error *err)
+/* A member that is a parameter of MAIL, under that parameter's own rules. */
+static enum result parse_param(const json_t *j, const char *path, const char *name, const char *keyword,
+                               struct envelope *e, const char *why, struct error *err)
 {
-    const char *body, *ret, *envid;
-    enum result result;
-    if ((result = json_want_string(j, path, "body", XTEXT_MAX, &body, err)) != RESULT_OK ||
-        (result = json_want_string(j, path, "ret", XTEXT_MAX, &ret, err)) != RESULT_OK ||
-        (result = json_want_string(j, path, "envid", XTEXT_MAX, &envid, err)) != RESULT_OK)
+    const char *value;
+    enum result result = json_want_string(j, path, name, XTEXT_MAX, &value, err);
+    if (result != RESULT_OK || value == NULL)
         return result;
-    if (body != NULL && (body[0] == '\0' || !body_type_parse(body, &e->body)))
-        return json_refuse(err, path, "body", "neither 7bit nor 8bitmime");
-    if (ret != NULL && strcmp(ret, "FULL") != 0 && strcmp(ret, "HDRS") != 0)
-        return json_refuse(err, path, "ret", "neither FULL nor HDRS");
-    if (envid != NULL && !envelope_envid_valid(envid))
-        return json_refuse(err, path, "envid", "not xtext");
-    e->ret = mem_strdup(ret);
-    e->envid = mem_strdup(envid);
-    return RESULT_OK;
+    bool known = false;
+    char *param = mem_printf("%s=%s", keyword, value);
+    result = envelope_mail_param(e, param, &known, NULL);
+    mem_free(&param);
+    return result == RESULT_OK && known ? RESULT_OK : json_refuse(err, path, name, why);
 }
 
 static enum result parse_envelope(const json_t *j, const char *path, const struct notification *n, struct envelope *e,
@@ -122,7 +117,9 @@ static enum result parse_envelope(const json_t *j, const char *path, const struc
     enum result result;
     if ((result = json_want_bool(j, path, "smtputf8", false, &e->smtputf8, err)) != RESULT_OK ||
         (result = parse_address(j, path, "sender", n->iss, e->smtputf8, &sender, err)) != RESULT_OK ||
-        (result = parse_params(j, path, e, err)) != RESULT_OK)
+        (result = parse_param(j, path, "body", "BODY", e, "neither 7bit nor 8bitmime", err)) != RESULT_OK ||
+        (result = parse_param(j, path, "ret", "RET", e, "neither FULL nor HDRS", err)) != RESULT_OK ||
+        (result = parse_param(j, path, "envid", "ENVID", e, "not xtext of 1 to 500 bytes", err)) != RESULT_OK)
         return result;
     e->sender = mem_strdup(sender);
     return parse_rcpts(j, path, n->aud, e, err);

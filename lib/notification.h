@@ -98,7 +98,7 @@ enum { VERDICTS_SIZE_MAX = 1 << 20 };
 struct verdict_message *verdicts_add(struct verdicts *v, const char *id);
 struct verdict *verdict_message_add(struct verdict_message *m, const char *address, enum verdict_kind kind,
                                     const char *dsn, const char *text);
-/* To mem_free(). Leaves out the texts if VERDICTS_SIZE_MAX would be passed with them. */
+/* To mem_free(). Leaves out the texts if VERDICTS_SIZE_MAX would be passed with them (so does receipt_write()). */
 char *verdicts_write(const struct verdicts *v);
 enum result verdicts_parse(const char *text, size_t len, struct verdicts **v_r, struct error *err);
 void verdicts_clear(struct verdicts *v); /* frees what it holds */

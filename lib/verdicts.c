@@ -120,7 +120,7 @@ static json_t *rcpts_json(const struct verdict_message *m, enum document documen
     return array;
 }
 
-static char *verdicts_text(const struct verdicts *v, bool texts)
+static json_t *verdicts_json(const struct verdicts *v, bool texts)
 {
     json_t *messages = json_array();
     for (size_t i = 0; i < v->nmessages; i++) {
@@ -131,28 +131,36 @@ static char *verdicts_text(const struct verdicts *v, bool texts)
     }
     json_t *j = json_object();
     json_object_set_new(j, "messages", messages);
+    return j;
+}
+
+static json_t *receipt_json(const struct verdict_message *m, bool texts)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "recipients", rcpts_json(m, RECEIPT, texts));
+    return j;
+}
+
+/* Text of a document that it takes over; NULL if that is longer than `max`. */
+static char *take_text(json_t *j, size_t max)
+{
     char *text = json_text(j);
     json_decref(j);
+    if (strlen(text) > max)
+        mem_free(&text);
     return text;
 }
 
 char *verdicts_write(const struct verdicts *v)
 {
-    char *text = verdicts_text(v, true);
-    if (strlen(text) > VERDICTS_SIZE_MAX) {
-        mem_free(&text);
-        text = verdicts_text(v, false);
-    }
-    return text;
+    char *text = take_text(verdicts_json(v, true), VERDICTS_SIZE_MAX);
+    return text != NULL ? text : take_text(verdicts_json(v, false), SIZE_MAX);
 }
 
 char *receipt_write(const struct verdict_message *m)
 {
-    json_t *j = json_object();
-    json_object_set_new(j, "recipients", rcpts_json(m, RECEIPT, true));
-    char *text = json_text(j);
-    json_decref(j);
-    return text;
+    char *text = take_text(receipt_json(m, true), VERDICTS_SIZE_MAX);
+    return text != NULL ? text : take_text(receipt_json(m, false), SIZE_MAX);
 }
 
 /* ---- reading ---- */
