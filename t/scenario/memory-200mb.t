@@ -6,29 +6,28 @@ my $SIZE  = 200 * 1000 * 1000;
 my $LIMIT = 64 * 1024;           # KiB
 my ($world, $a, $b) = two_sites();
 
-# Headers, then lines that differ, made as they go out.
+# Headers, then lines that differ, made as they go out; their digest and length as a Maildir has them, with LF.
 my $digest = Digest::SHA->new(256);
-my $length = 0;
-my ($line, $piece) = (0, "From: <alice\@a.test>\r\nSubject: large\r\n\r\n");
-my $next = sub {
-    return if $length >= $SIZE && $piece eq '';
-    for (my $i = 0; length $piece < 65_000 && $length + length $piece < $SIZE; $i++) {
-        $piece .= sprintf "%09d %s\r\n", ++$line, 'x' x ($line % 67);
-    }
+my ($length, $stored, $line) = (0, 0, 0);
+
+sub next_piece {
+    return if $length >= $SIZE;
+    my $piece = $length ? '' : "From: <alice\@a.test>\r\nSubject: large\r\n\r\n";
+    $piece .= sprintf "%09d %s\r\n", ++$line, 'x' x ($line % 67) while length $piece < 65_000;
     my $lf = $piece =~ s/\r\n/\n/gr;
     $digest->add($lf);
     $length += length $piece;
-    (my $out, $piece) = ($piece, '');
-    $next::lf += length $lf;
-    return $out;
-};
-my $sent = $a->submit(from => 'alice@a.test', to => ['bob@b.test'], message => $next, timeout => 300);
+    $stored += length $lf;
+    return $piece;
+}
+
+my $sent = $a->submit(from => 'alice@a.test', to => ['bob@b.test'], message => \&next_piece, timeout => 300);
 is $sent->{attempts}, 1, sprintf 'A took %.1f MB', $length / 1e6;
 
 my ($mail) = $b->wait_mail('bob', 1, 300);
-is $mail->digest_of_end($next::lf), $digest->hexdigest, 'what lies at B has the same SHA-256';
+is $mail->digest_of_end($stored), $digest->hexdigest, 'what lies at B has the same SHA-256';
 my ($skip) = $mail->trace;
-is $mail->size, $skip + $next::lf, 'with trace headers before it and nothing else';
+is $mail->size, $skip + $stored, 'with trace headers before it and nothing else';
 $a->wait_settled(60);
 
 my %peak = (

@@ -101,6 +101,9 @@ sub stop_all {
     @started = ();
 }
 
+# For a process that forked before anything was started, and lives on instead of its parent.
+sub owned_by_this_process { $owner = $$ }
+
 sub describe_status {
     my ($status) = @_;
     return $status & 127 ? 'signal ' . ($status & 127) : 'exit ' . ($status >> 8);

@@ -13,7 +13,6 @@ use Pontoon::Test::Ca;
 use Pontoon::Test::Dns;
 use Pontoon::Test::Proc;
 use Pontoon::Test::Site;
-use Pontoon::Test::Stranger;
 
 my $CLAIM_PORT = 9;         # on the first address of a range
 my $FIRST_PORT = 20_001;    # below what the kernel gives to clients
