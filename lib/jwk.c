@@ -169,7 +169,7 @@ static enum result parse_key(const json_t *jwk, const char *path, struct jws_key
 static enum result add_member(struct jws_keys *keys, const json_t *jwk, const char *path, struct error *err)
 {
     bool ours = false;
-    struct jws_key *key;
+    struct jws_key *key = NULL;
     enum result result = is_ours(jwk, path, &ours, err);
     if (result != RESULT_OK || !ours)
         return result;
