@@ -161,7 +161,7 @@ static enum result gather_jobs(struct trace *t, const struct site *site, struct 
         if (!is_job_of(t, j))
             continue;
         learn_job(t, j);
-        r = jobs_events(site->jobs, j->iss, j->m.id, &events, &n, err);
+        r = jobs_events(site->jobs, j->iss, j->aud, j->m.id, &events, &n, err);
         if (r == RESULT_OK) {
             add_hops(t, "bridge", site->config, events, n);
             store_events_free(&events, n);

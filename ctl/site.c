@@ -9,10 +9,8 @@
 
 int site_config(const char *config_file, struct config **config_r)
 {
-    struct error err;
-    if (config_load(config_file, config_r, &err) == RESULT_OK)
-        return EX_OK;
-    return ctl_error(EX_CONFIG, "the configuration can't be used: %s", err.text);
+    struct error err; /* was logged, with all that followed */
+    return config_load(config_file, config_r, &err) == RESULT_OK ? EX_OK : EX_CONFIG;
 }
 
 /* EX_OK with *there_r, or the exit code after an error. */

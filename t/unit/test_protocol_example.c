@@ -46,10 +46,7 @@ static void squeeze(char *text)
 static int load_document(void **state)
 {
     (void)state;
-    const char *top = getenv("TOP_SRCDIR");
-    char *path = mem_printf("%s/doc/protocol.md", top != NULL ? top : ".");
-    FILE *f = fopen(path, "r");
-    mem_free(&path);
+    FILE *f = fopen(TOP_SRCDIR "/doc/protocol.md", "r");
     if (f == NULL)
         return -1;
     document = mem_zero(1, 1 << 20);
