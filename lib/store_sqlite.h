@@ -1,0 +1,63 @@
+/* What the files of the store's SQLite backend share. Nobody else includes this but their tests. */
+#ifndef PONTOON_STORE_SQLITE_H
+#define PONTOON_STORE_SQLITE_H
+
+#include <pthread.h>
+
+#include "lib/body_file.h"
+#include "lib/sqlite_pool.h"
+#include "lib/sqlite_writer.h"
+#include "lib/store.h"
+
+struct store {
+    char *dir, *incoming, *node;
+    uint64_t inline_max;
+    struct sqlite_writer *writer; /* NULL: opened read-only */
+    struct sqlite_pool *readers;
+    int wakeup; /* an unbound socket to send wake-ups from */
+    pthread_mutex_t purging;      /* guards what follows: */
+    struct body_file_sweep sweep; /* store_purge() */
+    msec_t swept;                 /* by clock_mono(); 0: not yet */
+};
+
+/* Hands a change to the writer; fails if there is none. Frees the change, at once or when it is done. */
+enum result store_do(struct store *s, struct sqlite_change *c, store_done *done, void *arg, struct error *err);
+
+/* ---- store_sqlite_entry.c: rows to struct store_entry ---- */
+
+struct store_entries_builder {
+    struct store_entries *list;
+    int64_t *messages; /* the row of each entry */
+    size_t cap;
+};
+void store_builder_init(struct store_entries_builder *b);
+struct store_entries *store_builder_finish(struct store_entries_builder *b); /* the list, or NULL if it was dropped */
+void store_builder_drop(struct store_entries_builder *b);
+
+/* The columns that store_read_rcpt() takes, from recipients AS r. */
+#define STORE_RCPT_COLUMNS                                                                                               \
+    "r.message, r.rid, r.address, r.domain, r.notify, r.orcpt, r.state, r.attempts, r.next, r.since, r.offered,"         \
+    " r.fetched, r.dsn, r.text, r.peer"
+
+/* Takes the statement's row; puts it into the entry of its message (and its domain, if `by_domain`), which is made if
+   missing and filled in by store_builder_load(). */
+struct store_rcpt *store_builder_rcpt(struct store_entries_builder *b, struct sqlite_stmt *st, bool by_domain);
+struct store_entry *store_builder_entry(struct store_entries_builder *b, int64_t message);
+/* Reads the messages' own columns. */
+enum result store_builder_load(struct store_entries_builder *b, struct sqlite_db *db, struct error *err);
+
+/* ---- store_sqlite_settle.c: the one place that changes states ---- */
+
+struct store_files { /* body files to remove after the commit */
+    char **names;
+    size_t n;
+};
+void store_files_remove(struct store_files *f, const char *dir); /* and clears the list */
+void store_files_clear(struct store_files *f);
+
+enum result store_apply_event(struct sqlite_db *db, const struct store_settlement *s, bool *changed_r, int64_t *message_r,
+                              struct error *err);
+/* If all recipients are final: the message is settled, and its body goes if it was the last one with it. */
+enum result store_finish_message(struct sqlite_db *db, int64_t message, struct store_files *files, struct error *err);
+
+#endif

@@ -1,0 +1,193 @@
+/* Due work: claims under a lease, and what gives them up without an event. See store.h. */
+#include <string.h>
+
+#include "lib/mem.h"
+#include "lib/store_sqlite.h"
+
+/* ---- claiming ---- */
+
+struct claim {
+    struct sqlite_change change;
+    const char *node;
+    msec_t lease;
+    enum store_work work;   /* for store_claim() */
+    size_t max;             /* the same */
+    const char *const *ids; /* for store_claim_messages(), else NULL */
+    size_t nids;
+    struct store_entries_builder found;
+    msec_t next;
+};
+
+static enum result first_due(struct sqlite_db *db, enum store_work work, msec_t *due_r, struct error *err)
+{
+    *due_r = -1;
+    struct sqlite_stmt *st = stmt_begin(db, "SELECT due FROM recipients WHERE work = ? ORDER BY due LIMIT 1");
+    stmt_bind_int(st, work);
+    while (stmt_row(st))
+        *due_r = stmt_get_int(st);
+    return stmt_end(st, err);
+}
+
+static enum result select_due(struct claim *c, struct sqlite_db *db, struct error *err)
+{
+    struct sqlite_stmt *st = stmt_begin(db, "SELECT " STORE_RCPT_COLUMNS " FROM recipients AS r"
+                                            " WHERE r.work = ? AND r.due <= ? ORDER BY r.due, r.rid LIMIT ?");
+    stmt_bind_int(st, c->work);
+    stmt_bind_int(st, clock_now());
+    stmt_bind_int(st, (int64_t)c->max);
+    while (stmt_row(st))
+        store_builder_rcpt(&c->found, st, true);
+    return stmt_end(st, err);
+}
+
+/* What a hold keeps back: never tried, and nobody's (or nobody's any more). */
+static enum result select_released(struct claim *c, struct sqlite_db *db, const char *id, struct error *err)
+{
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT " STORE_RCPT_COLUMNS " FROM messages AS m JOIN recipients AS r ON r.message = m.message"
+                       " WHERE m.id = ? AND r.state = ? AND r.attempts = 0 AND (r.owner IS NULL OR r.due <= ?) ORDER BY r.rid");
+    stmt_bind_text(st, id);
+    stmt_bind_int(st, RCPT_QUEUED);
+    stmt_bind_int(st, clock_now());
+    while (stmt_row(st))
+        store_builder_rcpt(&c->found, st, true);
+    return stmt_end(st, err);
+}
+
+static enum result lease_entry(const struct claim *c, struct sqlite_db *db, const struct store_entry *e, struct error *err)
+{
+    enum result r = RESULT_OK;
+    for (size_t i = 0; r == RESULT_OK && i < e->nrcpts; i++) {
+        struct sqlite_stmt *st = stmt_begin(db, "UPDATE recipients SET owner = ?, due = ? WHERE rid = ?");
+        stmt_bind_text(st, c->node);
+        stmt_bind_int(st, clock_now() + c->lease);
+        stmt_bind_int(st, e->rcpts[i].rid);
+        r = stmt_run(st, err);
+    }
+    return r;
+}
+
+static enum result apply_claim(struct sqlite_change *change, struct sqlite_db *db, struct error *err)
+{
+    struct claim *c = (struct claim *)change;
+    enum result r = RESULT_OK;
+    store_builder_drop(&c->found); /* of an earlier try */
+    store_builder_init(&c->found);
+    if (c->ids == NULL)
+        r = select_due(c, db, err);
+    for (size_t i = 0; r == RESULT_OK && i < c->nids; i++)
+        r = select_released(c, db, c->ids[i], err);
+    if (r == RESULT_OK)
+        r = store_builder_load(&c->found, db, err);
+    for (size_t i = 0; r == RESULT_OK && i < c->found.list->n; i++)
+        r = lease_entry(c, db, &c->found.list->entries[i], err);
+    if (r == RESULT_OK && c->ids == NULL)
+        r = first_due(db, c->work, &c->next, err);
+    return r;
+}
+
+static enum result run_claim(struct store *store, struct claim *c, struct store_entries **entries_r, struct error *err)
+{
+    *entries_r = NULL;
+    if (store->writer == NULL)
+        return error_set(err, RESULT_PERM, "the store %s is open for reading only", store->dir);
+    c->change.apply = apply_claim;
+    c->node = store->node;
+    enum result r = sqlite_writer_run(store->writer, &c->change, err);
+    if (r == RESULT_OK)
+        *entries_r = store_builder_finish(&c->found);
+    else
+        store_builder_drop(&c->found);
+    return r;
+}
+
+enum result store_claim(struct store *store, enum store_work work, size_t max, msec_t lease, struct store_entries **entries_r,
+                        msec_t *next_r, struct error *err)
+{
+    struct sqlite_db *db = NULL;
+    *entries_r = NULL;
+    *next_r = -1;
+    /* Mostly nothing is due: a read finds that out without a flush. */
+    enum result r = sqlite_pool_take(store->readers, &db, err);
+    if (r == RESULT_OK)
+        r = first_due(db, work, next_r, err);
+    sqlite_pool_give(store->readers, &db);
+    if (r != RESULT_OK)
+        return r;
+    if (*next_r < 0 || *next_r > clock_now() || max == 0) {
+        *entries_r = mem_zero(1, sizeof **entries_r);
+        return RESULT_OK;
+    }
+    struct claim c = {.lease = lease, .work = work, .max = max};
+    r = run_claim(store, &c, entries_r, err);
+    *next_r = c.next;
+    return r;
+}
+
+enum result store_claim_messages(struct store *store, const char *const *ids, size_t n, msec_t lease,
+                                 struct store_entries **entries_r, struct error *err)
+{
+    struct claim c = {.lease = lease, .ids = ids, .nids = n};
+    return run_claim(store, &c, entries_r, err);
+}
+
+/* ---- giving up without an event ---- */
+
+struct postponement {
+    struct sqlite_change change;
+    const char *node; /* the store's */
+    int64_t *rids;
+    size_t n;
+    msec_t next;
+};
+
+/* Only what is still ours: somebody else may have claimed it after our lease, or settled it. */
+static enum result apply_postponement(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
+{
+    const struct postponement *p = (struct postponement *)c;
+    enum result r = RESULT_OK;
+    for (size_t i = 0; r == RESULT_OK && i < p->n; i++) {
+        struct sqlite_stmt *st =
+            stmt_begin(db, "UPDATE recipients SET next = ?1, due = ?1, owner = NULL WHERE rid = ?2 AND owner = ?3");
+        stmt_bind_int(st, p->next);
+        stmt_bind_int(st, p->rids[i]);
+        stmt_bind_text(st, p->node);
+        r = stmt_run(st, err);
+    }
+    return r;
+}
+
+static void free_postponement(struct sqlite_change *c)
+{
+    struct postponement *p = (struct postponement *)c;
+    mem_free(&p->rids);
+    mem_free(&p);
+}
+
+enum result store_postpone(struct store *store, const int64_t *rids, size_t n, msec_t next, store_done *done, void *arg,
+                           struct error *err)
+{
+    struct postponement *p = mem_zero(1, sizeof *p);
+    p->change = (struct sqlite_change){.apply = apply_postponement, .free = free_postponement};
+    p->node = store->node;
+    p->rids = mem_dup(rids, n * sizeof *rids);
+    p->n = n;
+    p->next = next;
+    return store_do(store, &p->change, done, arg, err);
+}
+
+static enum result apply_release(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
+{
+    const struct postponement *p = (struct postponement *)c;
+    struct sqlite_stmt *st = stmt_begin(db, "UPDATE recipients SET owner = NULL, due = next WHERE owner = ?");
+    stmt_bind_text(st, p->node);
+    return stmt_run(st, err);
+}
+
+enum result store_release_leases(struct store *store, struct error *err)
+{
+    struct postponement *p = mem_zero(1, sizeof *p);
+    p->change = (struct sqlite_change){.apply = apply_release, .free = free_postponement};
+    p->node = store->node;
+    return store_do(store, &p->change, NULL, NULL, err);
+}

@@ -1,0 +1,79 @@
+#include "t/unit/test.h"
+
+#include "lib/rcpt_state.h"
+
+/*
+ * The whole table, written a second time in another form: a letter for the state that follows, '.' for "changes nothing".
+ * Q queued, A accepted, T returning, B bouncing, D delivered, R returned, F bounced, X recalled.
+ * Columns: delivered accepted deferred rejected use-smtp unreachable fallback expired
+ *          return-done return-later return-failed bounce-done bounce-later recall
+ */
+static const char letters[RCPT_STATES + 1] = "QATBDRFX";
+static const char *const table[RCPT_STATES] = {
+    "DAQBTQTB" "...." "." "X",
+    "DAQBTATB" "...." "." "X",
+    "D......." "RTB." "." ".",
+    "D......." "...F" "B" ".",
+    "........" "...." "." ".",
+    "........" "...." "." ".",
+    "........" "...." "." ".",
+    "........" "...." "." ".",
+};
+
+static void every_pair(void **state)
+{
+    (void)state;
+    for (int s = 0; s < RCPT_STATES; s++) {
+        assert_int_equal(strlen(table[s]), RCPT_EVENTS);
+        for (int e = 0; e < RCPT_EVENTS; e++) {
+            enum rcpt_state next = RCPT_STATES;
+            bool listed = rcpt_state_next((enum rcpt_state)s, (enum rcpt_event)e, &next);
+            char is = listed ? letters[next] : '.';
+            if (is != table[s][e])
+                fail_msg("%s + %s: is %c, should be %c", rcpt_state_name((enum rcpt_state)s), rcpt_event_name((enum rcpt_event)e),
+                         is, table[s][e]);
+            if (!listed)
+                assert_int_equal(next, RCPT_STATES); /* untouched */
+        }
+    }
+}
+
+/* From every state that isn't final a final one can be reached, and final ones are never left. */
+static void everything_ends(void **state)
+{
+    (void)state;
+    for (int s = 0; s < RCPT_STATES; s++) {
+        bool ends = false, leaves = false;
+        for (int e = 0; e < RCPT_EVENTS; e++) {
+            enum rcpt_state next;
+            if (rcpt_state_next((enum rcpt_state)s, (enum rcpt_event)e, &next)) {
+                leaves = true;
+                ends = ends || rcpt_state_final(next);
+            }
+        }
+        assert_int_equal(leaves, !rcpt_state_final((enum rcpt_state)s));
+        assert_int_equal(ends, !rcpt_state_final((enum rcpt_state)s));
+        assert_int_equal(rcpt_state_fetchable((enum rcpt_state)s), s == RCPT_QUEUED || s == RCPT_ACCEPTED);
+    }
+}
+
+static void names_differ(void **state)
+{
+    (void)state;
+    for (int a = 0; a < RCPT_STATES; a++)
+        for (int b = 0; b < a; b++)
+            assert_string_not_equal(rcpt_state_name((enum rcpt_state)a), rcpt_state_name((enum rcpt_state)b));
+    for (int a = 0; a < RCPT_EVENTS; a++)
+        for (int b = 0; b < a; b++)
+            assert_string_not_equal(rcpt_event_name((enum rcpt_event)a), rcpt_event_name((enum rcpt_event)b));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_pair),
+        cmocka_unit_test(everything_ends),
+        cmocka_unit_test(names_differ),
+    };
+    return test_run("rcpt_state", tests);
+}

@@ -1,0 +1,523 @@
+/* Putting, finding, settling, resubmission, withdrawal, events, policies, purge. Claims, bodies and crashes have files of their own. */
+#include "t/unit/store_fixture.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include "lib/policy_cache.h"
+
+static struct site site;
+
+static int set_up(void **state)
+{
+    (void)state;
+    site_make(&site, "inline-max = 1K");
+    test_time = 1700000000000;
+    clock_set_source(test_clock);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    site_remove(&site);
+    return 0;
+}
+
+static void what_is_put_is_found(void **state)
+{
+    (void)state;
+    struct letter l = {.sender = "Ann@A.test", .rcpts = {"bob@B.test", "carl@\xc3\xa4.test"}, .message_id = "<m1@a>", .queue_id = "4XQ",
+                       .client = "pc.a.test [10.0.0.1]", .hold = 2000};
+    char *id = put(site.store, &l);
+    assert_int_equal(l.result.stored, 2);
+    assert_null(l.result.resubmission_of);
+    const char *const keys[] = {id, "4XQ", "<m1@a>", "m1@a"};
+    for (size_t i = 0; i < 4; i++) {
+        struct store_entries *list = find(site.store, keys[i]);
+        assert_int_equal(list->n, 1);
+        const struct store_entry *e = &list->entries[0];
+        assert_string_equal(e->id, id);
+        assert_string_equal(e->envelope.sender, "Ann@A.test");
+        assert_string_equal(e->iss, "a.test");
+        assert_string_equal(e->client, "pc.a.test [10.0.0.1]");
+        assert_int_equal(e->created, test_time);
+        assert_int_equal(e->expires, test_time + 1000000);
+        assert_int_equal(e->size, strlen(TEST_TRACE) + 5);
+        assert_int_equal(e->nrcpts, 2);
+        assert_string_equal(e->rcpts[0].address, "bob@B.test");
+        assert_string_equal(e->rcpts[0].domain, "b.test");
+        assert_string_equal(e->rcpts[1].domain, "xn--4ca.test");
+        assert_string_equal(e->rcpts[1].notify, "FAILURE");
+        assert_int_equal(e->rcpts[0].state, RCPT_QUEUED);
+        assert_int_equal(e->rcpts[0].next, test_time + 2000);
+        assert_int_equal(e->rcpts[0].attempts, 0);
+        assert_false(e->rcpts[0].offered);
+        store_entries_free(&list);
+    }
+    struct store_entries *list = find(site.store, "");
+    assert_int_equal(list->n, 0);
+    store_entries_free(&list);
+    mem_free(&id);
+}
+
+static void null_sender_and_bad_domains(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct letter l = {.sender = ""};
+    char *id = put(site.store, &l);
+    struct store_entries *list = find(site.store, id);
+    assert_string_equal(list->entries[0].iss, "");
+    store_entries_free(&list);
+    mem_free(&id);
+    struct letter bad = {.rcpts = {"b@[127.0.0.1]"}};
+    assert_null(try_put(site.store, &bad, &err));
+    assert_int_equal(err.result, RESULT_PERM);
+    assert_non_null(strstr(err.text, "b@[127.0.0.1]"));
+    struct letter worse = {.sender = "a@localhost"};
+    assert_null(try_put(site.store, &worse, &err));
+    assert_int_equal(stats_of(site.store).messages, 1);
+}
+
+/* All states times all events, through the database. */
+static void whole_state_table(void **state)
+{
+    (void)state;
+    static const enum rcpt_event ways[RCPT_STATES][2] = {
+        [RCPT_QUEUED] = {RCPT_EVENTS, RCPT_EVENTS},
+        [RCPT_ACCEPTED] = {RCPT_EV_ACCEPTED, RCPT_EVENTS},
+        [RCPT_RETURNING] = {RCPT_EV_FALLBACK, RCPT_EVENTS},
+        [RCPT_BOUNCING] = {RCPT_EV_REJECTED, RCPT_EVENTS},
+        [RCPT_DELIVERED] = {RCPT_EV_DELIVERED, RCPT_EVENTS},
+        [RCPT_RETURNED] = {RCPT_EV_FALLBACK, RCPT_EV_RETURN_DONE},
+        [RCPT_BOUNCED] = {RCPT_EV_REJECTED, RCPT_EV_BOUNCE_DONE},
+        [RCPT_RECALLED] = {RCPT_EV_RECALL, RCPT_EVENTS},
+    };
+    for (int s = 0; s < RCPT_STATES; s++) {
+        for (int e = 0; e < RCPT_EVENTS; e++) {
+            struct letter l = {0};
+            char *id = put(site.store, &l);
+            int64_t rid = rid_of(site.store, id, 0);
+            for (int i = 0; i < 2 && ways[s][i] != RCPT_EVENTS; i++)
+                assert_true(settle(site.store, rid, ways[s][i]));
+            struct store_rcpt before = rcpt_of(site.store, id, 0);
+            assert_int_equal(before.state, s);
+            test_time += 1000;
+            enum rcpt_state next = before.state;
+            bool listed = rcpt_state_next(before.state, (enum rcpt_event)e, &next);
+            assert_int_equal(settle_next(site.store, rid, (enum rcpt_event)e, test_time + 5), listed);
+            struct store_rcpt after = rcpt_of(site.store, id, 0);
+            assert_int_equal(after.state, next);
+            assert_int_equal(after.next, listed ? test_time + 5 : before.next);
+            assert_int_equal(after.since, next == before.state ? before.since : test_time);
+            mem_free(&id);
+        }
+    }
+    struct store_stats t = stats_of(site.store);
+    uint64_t all = 0, open = 0;
+    for (int s = 0; s < RCPT_STATES; s++) {
+        all += t.rcpts[s];
+        open += rcpt_state_final((enum rcpt_state)s) ? 0 : t.rcpts[s];
+    }
+    assert_int_equal(all, RCPT_STATES * RCPT_EVENTS);
+    assert_int_equal(open, t.messages);
+    assert_int_equal(t.bodies, 1); /* all the same one */
+}
+
+static void attempts_count_by_kind_of_work(void **state)
+{
+    (void)state;
+    static const struct {
+        enum rcpt_event event;
+        unsigned attempts;
+    } story[] = {{RCPT_EV_UNREACHABLE, 1}, {RCPT_EV_DEFERRED, 2},      {RCPT_EV_ACCEPTED, 3},    {RCPT_EV_ACCEPTED, 4},
+                 {RCPT_EV_DEFERRED, 5},    {RCPT_EV_FALLBACK, 0},      {RCPT_EV_RETURN_LATER, 1}, {RCPT_EV_RETURN_LATER, 2},
+                 {RCPT_EV_RETURN_FAILED, 0}, {RCPT_EV_BOUNCE_LATER, 1}, {RCPT_EV_BOUNCE_DONE, 0}};
+    struct letter l = {0};
+    char *id = put(site.store, &l);
+    for (size_t i = 0; i < sizeof story / sizeof story[0]; i++) {
+        assert_true(settle(site.store, rid_of(site.store, id, 0), story[i].event));
+        assert_int_equal(rcpt_of(site.store, id, 0).attempts, story[i].attempts);
+    }
+    mem_free(&id);
+}
+
+static void settling_leaves_words_and_a_trace(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct letter l = {.rcpts = {"b@b.test", "c@c.test"}};
+    char *id = put(site.store, &l);
+    bool changed[4] = {false, true, true, false};
+    struct store_settlement s[4] = {
+        {.rid = rid_of(site.store, id, 0), .event = RCPT_EV_UNREACHABLE, .text = "no route", .peer = "b[1]:2", .next = test_time + 7},
+        {.rid = rid_of(site.store, id, 1), .event = RCPT_EV_RETURN_DONE},
+        {.rid = 999999, .event = RCPT_EV_DELIVERED},
+        {.rid = rid_of(site.store, id, 1), .event = RCPT_EV_DELIVERED, .dsn = "2.1.5", .text = "250 ok", .offered = true},
+    };
+    assert_int_equal(store_settle(site.store, s, 4, changed, NULL, NULL, &err), RESULT_OK);
+    assert_true(changed[0]);
+    assert_false(changed[1]);
+    assert_false(changed[2]);
+    assert_true(changed[3]);
+    struct store_entries *list = find(site.store, id);
+    assert_string_equal(list->entries[0].rcpts[0].text, "no route");
+    assert_string_equal(list->entries[0].rcpts[0].peer, "b[1]:2");
+    assert_false(list->entries[0].rcpts[0].offered);
+    assert_true(list->entries[0].rcpts[1].offered);
+    assert_string_equal(list->entries[0].rcpts[1].dsn, "2.1.5");
+    assert_null(list->entries[0].rcpts[1].peer);
+    store_entries_free(&list);
+
+    store_add_event(site.store, id, NULL, "notifying", "https://b");
+    store_add_event(site.store, "NOSUCH", NULL, "notifying", NULL);
+    assert_int_equal(store_fetched(site.store, id, "c.test", "peer", NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(rcpt_of(site.store, id, 1).fetched, test_time);
+    assert_int_equal(rcpt_of(site.store, id, 0).fetched, 0);
+    struct store_event *events = NULL;
+    size_t n = 0;
+    assert_int_equal(store_events(site.store, id, &events, &n, &err), RESULT_OK);
+    assert_int_equal(n, 5);
+    static const char *const what[] = {"stored", "unreachable", "delivered", "notifying", "fetched"};
+    for (size_t i = 0; i < n; i++)
+        assert_string_equal(events[i].what, what[i]);
+    assert_string_equal(events[2].address, "c@c.test");
+    assert_string_equal(events[2].text, "2.1.5 250 ok");
+    store_events_free(&events, n);
+    assert_int_equal(store_events(site.store, "NOSUCH", &events, &n, &err), RESULT_OK);
+    assert_int_equal(n, 0);
+    mem_free(&id);
+}
+
+static void resubmission_is_recognised(void **state)
+{
+    (void)state;
+    struct letter l = {.rcpts = {"b@b.test", "c@c.test"}, .message_id = "<m@a>", .client = "x", .window = 60000};
+    char *first = put(site.store, &l);
+
+    struct letter again = l; /* the whole of it */
+    char *id = put(site.store, &again);
+    assert_int_equal(again.result.stored, 0);
+    assert_string_equal(again.result.resubmission_of, first);
+    mem_free(&again.result.resubmission_of);
+    mem_free(&id);
+
+    struct letter wider = l; /* one recipient more, one known one */
+    wider.rcpts[0] = "new@b.test";
+    id = put(site.store, &wider);
+    assert_int_equal(wider.result.stored, 1);
+    assert_string_equal(wider.result.resubmission_of, first);
+    mem_free(&wider.result.resubmission_of);
+    struct store_entries *list = find(site.store, id);
+    assert_int_equal(list->entries[0].nrcpts, 1);
+    assert_string_equal(list->entries[0].rcpts[0].address, "new@b.test");
+    store_entries_free(&list);
+    mem_free(&id);
+
+    /* Each of these makes it another message. */
+    struct letter others[5] = {l, l, l, l, l};
+    others[0].client = "y";
+    others[1].message_id = "<n@a>";
+    others[2].body = "Other";
+    others[3].sender = "z@a.test";
+    others[4].window = 0;
+    for (int i = 0; i < 5; i++) {
+        id = put(site.store, &others[i]);
+        assert_int_equal(others[i].result.stored, 2);
+        assert_null(others[i].result.resubmission_of);
+        mem_free(&id);
+    }
+    test_time += 70000; /* and so does time */
+    struct letter late = l;
+    id = put(site.store, &late);
+    assert_int_equal(late.result.stored, 2);
+    mem_free(&id);
+    mem_free(&first);
+}
+
+/* Delivered at once, body long deleted: still the same message. Withdrawn: not held by anybody, so it is stored. */
+static void resubmission_of_settled_and_withdrawn(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct letter l = {.message_id = "<m@a>", .window = 60000};
+    char *first = put(site.store, &l);
+    settle(site.store, rid_of(site.store, first, 0), RCPT_EV_DELIVERED);
+    struct letter again = l;
+    char *id = put(site.store, &again);
+    assert_int_equal(again.result.stored, 0);
+    mem_free(&again.result.resubmission_of);
+    mem_free(&id);
+    mem_free(&first);
+
+    l.message_id = "<other@a>";
+    first = put(site.store, &l);
+    assert_int_equal(store_withdraw(site.store, first, &err), RESULT_OK);
+    again = l;
+    id = put(site.store, &again);
+    assert_int_equal(again.result.stored, 1);
+    assert_null(again.result.resubmission_of);
+    mem_free(&id);
+    mem_free(&first);
+}
+
+static void without_message_id_nothing_is_a_resubmission(void **state)
+{
+    (void)state;
+    struct letter l = {.window = 60000};
+    for (int i = 0; i < 2; i++) {
+        char *id = put(site.store, &l);
+        assert_int_equal(l.result.stored, 1);
+        mem_free(&id);
+    }
+}
+
+static void withdraw_only_what_nobody_knows(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct letter l = {.rcpts = {"b@b.test", "c@c.test"}, .hold = 1000};
+    char *id = put(site.store, &l);
+    assert_int_equal(store_withdraw(site.store, id, &err), RESULT_OK);
+    assert_int_equal(rcpt_of(site.store, id, 1).state, RCPT_RECALLED);
+    assert_int_equal(stats_of(site.store).bodies, 0);
+    assert_int_equal(store_withdraw(site.store, id, &err), RESULT_PERM);
+    mem_free(&id);
+    assert_int_equal(store_withdraw(site.store, "NOSUCH", &err), RESULT_PERM);
+
+    id = put(site.store, &l);
+    const char *const ids[] = {id};
+    struct store_entries *list = NULL;
+    assert_int_equal(store_claim_messages(site.store, ids, 1, 1000, &list, &err), RESULT_OK); /* being notified */
+    store_entries_free(&list);
+    assert_int_equal(store_withdraw(site.store, id, &err), RESULT_PERM);
+    assert_int_equal(rcpt_of(site.store, id, 0).state, RCPT_QUEUED);
+    assert_int_equal(store_release_leases(site.store, &err), RESULT_OK);
+    settle(site.store, rid_of(site.store, id, 1), RCPT_EV_UNREACHABLE); /* was notified */
+    assert_int_equal(store_withdraw(site.store, id, &err), RESULT_PERM);
+    mem_free(&id);
+}
+
+static void list_walks_open_messages(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    char *ids[7];
+    for (int i = 0; i < 7; i++) {
+        struct letter l = {0};
+        ids[i] = put(site.store, &l);
+        test_time += 10;
+    }
+    settle(site.store, rid_of(site.store, ids[3], 0), RCPT_EV_DELIVERED);
+    static const int expect[] = {0, 1, 2, 4, 5, 6};
+    size_t got = 0;
+    char *after = NULL;
+    for (;;) {
+        struct store_entries *list = NULL;
+        assert_int_equal(store_list(site.store, after, 2, &list, &err), RESULT_OK);
+        mem_free(&after);
+        for (size_t i = 0; i < list->n; i++)
+            assert_string_equal(list->entries[i].id, ids[expect[got++]]);
+        bool end = list->n == 0;
+        if (!end)
+            after = mem_strdup(list->entries[list->n - 1].id);
+        store_entries_free(&list);
+        if (end)
+            break;
+    }
+    assert_int_equal(got, 6);
+    assert_int_equal(stats_of(site.store).oldest, 1700000000000);
+    for (int i = 0; i < 7; i++)
+        mem_free(&ids[i]);
+}
+
+static void find_for_one_domain(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct store_entries *list = NULL;
+    struct letter l = {.rcpts = {"a@b.test", "c@c.test", "b@B.TEST"}};
+    char *id = put(site.store, &l);
+    assert_int_equal(store_find_for(site.store, id, "b.test", &list, &err), RESULT_OK);
+    assert_int_equal(list->n, 1);
+    assert_int_equal(list->entries[0].nrcpts, 2);
+    assert_string_equal(list->entries[0].id, id);
+    store_entries_free(&list);
+    assert_int_equal(store_find_for(site.store, id, "d.test", &list, &err), RESULT_OK);
+    assert_int_equal(list->n, 0);
+    store_entries_free(&list);
+    mem_free(&id);
+}
+
+static void purge_forgets_old_history_only(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    bool more = false;
+    char *ids[4];
+    for (int i = 0; i < 4; i++) {
+        struct letter l = {0};
+        ids[i] = put(site.store, &l);
+        if (i != 1)
+            settle(site.store, rid_of(site.store, ids[i], 0), RCPT_EV_DELIVERED);
+        test_time += 1000;
+    }
+    do
+        assert_int_equal(store_purge(site.store, 1500, 1, &more, &err), RESULT_OK);
+    while (more);
+    static const size_t left[] = {0, 1, 0, 1}; /* 0 and 2 settled long enough ago; 1 waits; 3 is recent */
+    for (int i = 0; i < 4; i++) {
+        struct store_entries *list = find(site.store, ids[i]);
+        assert_int_equal(list->n, left[i]);
+        store_entries_free(&list);
+        mem_free(&ids[i]);
+    }
+    assert_int_equal(stats_of(site.store).rcpts[RCPT_DELIVERED], 1);
+}
+
+static void policies_are_kept(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct policy_cache_entry *got = NULL;
+    struct policy_cache_entry e = {.domain = "b.test", .txt_id = "x1", .policy = mem_strdup("{}"), .fetched = 1, .usable_until = 2,
+                                   .checked = 3, .check_next = 4, .error = "oops"};
+    assert_int_equal(store_policy_load(site.store, "b.test", &got, &err), RESULT_OK);
+    assert_null(got);
+    assert_int_equal(store_policy_save(site.store, &e, NULL, NULL, &err), RESULT_OK);
+    mem_free(&e.policy);
+    assert_int_equal(store_policy_load(site.store, "b.test", &got, &err), RESULT_OK);
+    assert_string_equal(got->policy, "{}");
+    assert_string_equal(got->txt_id, "x1");
+    assert_string_equal(got->error, "oops");
+    assert_int_equal(got->usable_until, 2);
+    assert_int_equal(got->check_next, 4);
+    policy_cache_entry_free(&got);
+    assert_int_equal(store_policy_save(site.store, &e, NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(store_policy_load(site.store, "b.test", &got, &err), RESULT_OK);
+    assert_null(got->policy);
+    policy_cache_entry_free(&got);
+}
+
+static void wakeup_reaches_the_daemon(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    char got[64];
+    store_release(site.store, "01ABC"); /* nobody there: nothing happens */
+    int old = store_wakeup_socket(site.store, &err);
+    assert_true(old >= 0);
+    int fd = store_wakeup_socket(site.store, &err); /* a stale one is in the way */
+    assert_true(fd >= 0);
+    store_release(site.store, "01ABC");
+    ssize_t n = recv(fd, got, sizeof got, 0);
+    assert_int_equal(n, 5);
+    assert_memory_equal(got, "01ABC", 5);
+    for (int i = 0; i < 2000; i++) /* a full queue doesn't block */
+        store_release(site.store, "01ABC");
+    close(fd);
+    close(old);
+}
+
+static void read_only_changes_nothing(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct letter l = {0};
+    char *id = put(site.store, &l);
+    struct store *ro = site_open(&site, STORE_READ_ONLY, "ctl");
+    struct store_entries *list = find(ro, id);
+    assert_int_equal(list->n, 1);
+    int64_t rid = list->entries[0].rcpts[0].rid;
+    store_entries_free(&list);
+    assert_null(try_put(ro, &l, &err));
+    assert_int_equal(err.result, RESULT_PERM);
+    struct store_settlement s = {.rid = rid, .event = RCPT_EV_DELIVERED};
+    assert_int_equal(store_settle(ro, &s, 1, NULL, NULL, NULL, &err), RESULT_PERM);
+    assert_int_equal(store_postpone(ro, &rid, 1, 1, NULL, NULL, &err), RESULT_PERM);
+    assert_int_equal(store_withdraw(ro, id, &err), RESULT_PERM);
+    store_add_event(ro, id, NULL, "x", NULL);
+    store_close(&ro);
+    mem_free(&id);
+}
+
+static void opening_says_what_is_wrong(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct store *s = NULL;
+    char path[200];
+    store_close(&site.store);
+    snprintf(path, sizeof path, "%s/store/store.db", site.dir);
+
+    struct sqlite_db *db = NULL; /* from the future */
+    assert_int_equal(sqlite_db_open(path, SQLITE_WRITER, 100, &db, &err), RESULT_OK);
+    assert_int_equal(sqlite_db_run(db, "UPDATE meta SET value = 99 WHERE name = 'schema'", &err), RESULT_OK);
+    sqlite_db_close(&db);
+    assert_int_equal(store_open(site.config, STORE_READ_WRITE, "n", &s, &err), RESULT_PERM);
+    assert_null(s);
+    assert_non_null(strstr(err.text, "newer"));
+    assert_int_equal(store_open(site.config, STORE_READ_ONLY, "n", &s, &err), RESULT_PERM);
+
+    int fd = open(path, O_WRONLY | O_TRUNC); /* damaged */
+    assert_int_equal(write(fd, "no database at all, not at all, never was one........................................", 80), 80);
+    close(fd);
+    assert_int_equal(store_open(site.config, STORE_READ_WRITE, "n", &s, &err), RESULT_PERM);
+    assert_non_null(strstr(err.text, "store.db"));
+
+    unlink(path); /* none */
+    assert_int_equal(store_open(site.config, STORE_READ_ONLY, "n", &s, &err), RESULT_PERM);
+    assert_non_null(strstr(err.text, "No such file"));
+    assert_null(s);
+}
+
+static void modes_dont_depend_on_umask(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        unsigned mode;
+    } files[] = {{"", 02770}, {"/incoming", 02770}, {"/bodies", 02770}, {"/bodies/7f", 02770}, {"/store.db", 0660}, {"/store.db-wal", 0660},
+                 {"/store.db-shm", 0660}, {"/store.db-turn", 0660}};
+    site_remove(&site);
+    mode_t old = umask(077);
+    site_make(&site, "");
+    struct letter l = {0};
+    char *id = put(site.store, &l);
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char path[200];
+        struct stat st;
+        snprintf(path, sizeof path, "%s/store%s", site.dir, files[i].name);
+        assert_int_equal(stat(path, &st), 0);
+        if ((st.st_mode & 07777) != files[i].mode)
+            fail_msg("%s has mode %o", path, st.st_mode & 07777);
+    }
+    umask(old);
+    mem_free(&id);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_put_is_found),
+        TEST(null_sender_and_bad_domains),
+        TEST(whole_state_table),
+        TEST(attempts_count_by_kind_of_work),
+        TEST(settling_leaves_words_and_a_trace),
+        TEST(resubmission_is_recognised),
+        TEST(resubmission_of_settled_and_withdrawn),
+        TEST(without_message_id_nothing_is_a_resubmission),
+        TEST(withdraw_only_what_nobody_knows),
+        TEST(list_walks_open_messages),
+        TEST(find_for_one_domain),
+        TEST(purge_forgets_old_history_only),
+        TEST(policies_are_kept),
+        TEST(wakeup_reaches_the_daemon),
+        TEST(read_only_changes_nothing),
+        TEST(opening_says_what_is_wrong),
+        TEST(modes_dont_depend_on_umask),
+    };
+    return test_run("store", tests);
+}
