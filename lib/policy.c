@@ -79,10 +79,8 @@ static enum result parse_urls(const json_t *j, const char *name, char *urls[POLI
         return result;
     for (size_t i = 0; i < json_array_size(array); i++) {
         const json_t *member = json_array_get(array, i);
-        /* A NUL inside makes the string shorter than jansson says. */
-        const char *text = json_is_string(member) ? json_string_value(member) : "";
-        bool fits = strlen(text) == json_string_length(member) && strlen(text) <= POLICY_URL_MAX;
-        char *url = fits ? url_normalize(text) : NULL;
+        const char *text = json_string_value(member); /* NULL if it is none */
+        char *url = text != NULL && strlen(text) <= POLICY_URL_MAX ? url_normalize(text) : NULL;
         if (url == NULL) {
             char where[40];
             snprintf(where, sizeof where, "%s[%zu]", name, i);
