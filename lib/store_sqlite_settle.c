@@ -36,12 +36,19 @@ static bool same_work(enum rcpt_state a, enum rcpt_state b)
     return a == b || (rcpt_state_fetchable(a) && rcpt_state_fetchable(b)); /* queued and accepted: notifications */
 }
 
+/* The peer says that it holds nothing: what it fetched or may have been offered no longer stands in the way of a return. */
+static bool clears_doubt(enum rcpt_event event)
+{
+    return event == RCPT_EV_DEFERRED || event == RCPT_EV_USE_SMTP || event == RCPT_EV_REJECTED;
+}
+
 static enum result update_rcpt(struct sqlite_db *db, const struct store_settlement *s, enum rcpt_state old, enum rcpt_state state,
                                struct error *err)
 {
     struct sqlite_stmt *st =
         stmt_begin(db, "UPDATE recipients SET state = ?1, attempts = CASE WHEN ?2 THEN attempts + 1 ELSE 0 END,"
-                       " next = ?3, due = ?3, since = CASE WHEN ?4 THEN since ELSE ?5 END, offered = offered OR ?6,"
+                       " next = ?3, due = ?3, since = CASE WHEN ?4 THEN since ELSE ?5 END,"
+                       " offered = CASE WHEN ?11 THEN 0 ELSE offered OR ?6 END, fetched = CASE WHEN ?11 THEN 0 ELSE fetched END,"
                        " dsn = ?7, text = ?8, peer = ?9, owner = NULL WHERE rid = ?10");
     msec_t now = clock_now();
     stmt_bind_int(st, state);
@@ -54,6 +61,7 @@ static enum result update_rcpt(struct sqlite_db *db, const struct store_settleme
     stmt_bind_text(st, s->text);
     stmt_bind_text(st, s->peer);
     stmt_bind_int(st, s->rid);
+    stmt_bind_int(st, clears_doubt(s->event));
     return stmt_run(st, err);
 }
 
