@@ -255,7 +255,9 @@ static void on_failed(void *arg, enum result result, const struct smtp_reply *re
         smtp_reply_text(reply, text, sizeof text);
         end_with(d, smtp_reply_result(reply) == RESULT_PERM ? JOB_FAILED : JOB_DEFERRED, smtp_reply_dsn(reply), text);
     } else {
-        end_with(d, result == RESULT_PERM ? JOB_FAILED : JOB_DEFERRED, err->dsn[0] ? err->dsn : "4.4.1", err->text);
+        bool failed = result == RESULT_PERM;
+        const char *dsn = err->dsn[0] == (failed ? '5' : '4') ? err->dsn : (failed ? "5.0.0" : "4.4.1");
+        end_with(d, failed ? JOB_FAILED : JOB_DEFERRED, dsn, err->text);
     }
 }
 
