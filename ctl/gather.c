@@ -66,13 +66,18 @@ static struct trace_rcpt *add_rcpt(struct trace *t, const char *side, const char
     return r;
 }
 
-static void add_hops(struct trace *t, const char *side, const struct config *config, const struct store_event *events, size_t n)
+static void add_hops(struct trace *t, const char *side, const struct config *config, const struct store_event *events,
+                     size_t n)
 {
     t->hops = mem_grow(t->hops, t->nhops + n + 1, sizeof *t->hops);
     for (size_t i = 0; i < n; i++) {
-        t->hops[t->nhops] = (struct trace_hop){.when = events[i].when, .order = t->nhops, .side = side,
-                                               .host = mem_strdup(config_hostname(config)), .what = mem_strdup(events[i].what),
-                                               .address = mem_strdup(events[i].address), .text = mem_strdup(events[i].text)};
+        t->hops[t->nhops] = (struct trace_hop){.when = events[i].when,
+                                               .order = t->nhops,
+                                               .side = side,
+                                               .host = mem_strdup(config_hostname(config)),
+                                               .what = mem_strdup(events[i].what),
+                                               .address = mem_strdup(events[i].address),
+                                               .text = mem_strdup(events[i].text)};
         t->nhops++;
     }
 }
@@ -179,11 +184,15 @@ static int by_time(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
-enum result trace_gather(const struct site *sites, size_t nsites, const char *id, struct trace *trace_r, struct error *err)
+enum result trace_gather(const struct site *sites, size_t nsites, const char *id, struct trace *trace_r,
+                         struct error *err)
 {
     enum result r = RESULT_OK;
-    *trace_r = (struct trace){.id = mem_strdup(id), .queue_id = mem_strdup(""), .receiver_queue_id = mem_strdup(""),
-                              .message_id = mem_strdup(""), .sender = mem_strdup("")};
+    *trace_r = (struct trace){.id = mem_strdup(id),
+                              .queue_id = mem_strdup(""),
+                              .receiver_queue_id = mem_strdup(""),
+                              .message_id = mem_strdup(""),
+                              .sender = mem_strdup("")};
     for (size_t i = 0; i < nsites && r == RESULT_OK; i++) {
         if (sites[i].store != NULL)
             r = gather_store(trace_r, &sites[i], err);

@@ -57,7 +57,8 @@ static int give_to_owner(const char *path, const char *folder)
     if (geteuid() != 0)
         return EX_OK;
     if (stat(folder, &st) != 0 || chown(path, st.st_uid, st.st_gid) != 0)
-        return ctl_error(EX_OSERR, "the key %s is made, but can't be given to the owner of %s: %s", path, folder, strerror(errno));
+        return ctl_error(EX_OSERR, "the key %s is made, but can't be given to the owner of %s: %s", path, folder,
+                         strerror(errno));
     return EX_OK;
 }
 
@@ -98,9 +99,9 @@ static int make_next(const struct config *config)
                          KEYS_PER_DAY_MAX);
     int code = make_key(path);
     if (code == EX_OK)
-        printf("It does not sign yet. To rotate: reload pontoon-store (it publishes the key), change the id in the TXT record,\n"
-               "wait for policy.max-age (%s), set store.signing-key to the new file, reload, and remove the old file\n"
-               "when that time has passed once more.\n",
+        printf("It does not sign yet. To rotate: reload pontoon-store (it publishes the key), change the id in the\n"
+               "TXT record, wait for policy.max-age (%s), set store.signing-key to the new file, reload, and remove\n"
+               "the old file when that time has passed once more.\n",
                show_age(config_time(config, "policy.max-age"), age));
     mem_free(&path);
     return code;

@@ -103,10 +103,14 @@ static void show_line(enum log_level level, const char *text)
 
 enum { OPT_JSON = 1000, OPT_TEST, OPT_SAMPLE, OPT_MDOC };
 static const struct option long_options[] = {
-    {"config", required_argument, NULL, 'c'}, {"verbose", no_argument, NULL, 'v'},
-    {"help", no_argument, NULL, 'h'},         {"version", no_argument, NULL, 'V'},
-    {"json", no_argument, NULL, OPT_JSON},    {"test", no_argument, NULL, OPT_TEST},
-    {"sample", no_argument, NULL, OPT_SAMPLE}, {"mdoc", no_argument, NULL, OPT_MDOC},
+    {"config", required_argument, NULL, 'c'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {"json", no_argument, NULL, OPT_JSON},
+    {"test", no_argument, NULL, OPT_TEST},
+    {"sample", no_argument, NULL, OPT_SAMPLE},
+    {"mdoc", no_argument, NULL, OPT_MDOC},
     {NULL, 0, NULL, 0},
 };
 

@@ -1,4 +1,4 @@
-/* `pontoon policy`: looks up a domain's record and policy now, as the daemons would, and says exactly what came of it. */
+/* `pontoon policy`: looks up a domain's record and policy now, as the daemons would, and says what came of it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -98,7 +98,8 @@ static void print_text(const struct lookup *l, json_t *document)
     if (l->result == RESULT_OK) {
         printf("%s takes part\n", l->domain);
     } else {
-        printf("%s %s: ", l->domain, l->result == RESULT_PERM ? "takes no part, mail goes by SMTP" : "could not be looked up");
+        printf("%s %s: ", l->domain,
+               l->result == RESULT_PERM ? "takes no part, mail goes by SMTP" : "could not be looked up");
         show_text(stdout, l->err.text);
         putchar('\n');
     }

@@ -81,8 +81,8 @@ static void print_line(const struct line *l, msec_t now)
 static void print_message(const struct message *m, msec_t now)
 {
     char age[SHOW_AGE_SIZE], when[SHOW_WHEN_SIZE], size[SHOW_SIZE_SIZE];
-    printf("%-6s  %-26s  %-12s  %6s  %s  %s ago  <", m->queue, m->id, *m->queue_id ? m->queue_id : "-", show_size(m->size, size),
-           show_when(m->arrived, when), show_age(now - m->arrived, age));
+    printf("%-6s  %-26s  %-12s  %6s  %s  %s ago  <", m->queue, m->id, *m->queue_id ? m->queue_id : "-",
+           show_size(m->size, size), show_when(m->arrived, when), show_age(now - m->arrived, age));
     show_text(stdout, m->sender);
     puts(">");
 }
@@ -120,8 +120,14 @@ static bool store_line(const void *entry, size_t i, struct line *line_r)
     const struct store_rcpt *r = &((const struct store_entry *)entry)->rcpts[i];
     if (rcpt_state_final(r->state))
         return false;
-    *line_r = (struct line){.address = r->address, .state = rcpt_state_name(r->state), .status = r->dsn, .text = r->text,
-                            .peer = r->peer, .attempts = r->attempts, .next = r->next, .since = r->since};
+    *line_r = (struct line){.address = r->address,
+                            .state = rcpt_state_name(r->state),
+                            .status = r->dsn,
+                            .text = r->text,
+                            .peer = r->peer,
+                            .attempts = r->attempts,
+                            .next = r->next,
+                            .since = r->since};
     return true;
 }
 
@@ -131,8 +137,14 @@ static bool job_line(const void *entry, size_t i, struct line *line_r)
     const struct job_rcpt *r = &job->rcpts[i];
     if (r->state != JOB_PENDING && r->told)
         return false;
-    *line_r = (struct line){.address = r->address, .state = job_state_name(r->state), .status = r->dsn, .text = r->text,
-                            .peer = r->relay, .attempts = job->attempts, .next = job->next, .since = r->since};
+    *line_r = (struct line){.address = r->address,
+                            .state = job_state_name(r->state),
+                            .status = r->dsn,
+                            .text = r->text,
+                            .peer = r->relay,
+                            .attempts = job->attempts,
+                            .next = job->next,
+                            .since = r->since};
     return true;
 }
 
@@ -183,8 +195,8 @@ static void print_total(const struct queue *q)
     if (q->messages == 0)
         puts("nothing is under way");
     else
-        printf("-- %" PRIu64 " recipient%s of %" PRIu64 " message%s, %s bytes\n", q->rcpts, q->rcpts == 1 ? "" : "s", q->messages,
-               q->messages == 1 ? "" : "s", show_size(q->bytes, size));
+        printf("-- %" PRIu64 " recipient%s of %" PRIu64 " message%s, %s bytes\n", q->rcpts, q->rcpts == 1 ? "" : "s",
+               q->messages, q->messages == 1 ? "" : "s", show_size(q->bytes, size));
 }
 
 int ctl_queue(const struct ctl *ctl)

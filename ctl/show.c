@@ -8,8 +8,8 @@
 
 #define SECOND 1000LL
 #define MINUTE (60 * SECOND)
-#define HOUR (60 * MINUTE)
-#define DAY (24 * HOUR)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
 
 const char *show_when(msec_t when, char out[SHOW_WHEN_SIZE])
 {

@@ -13,7 +13,8 @@ enum { SHOW_WHEN_SIZE = 32, SHOW_AGE_SIZE = 24, SHOW_SIZE_SIZE = 16 };
 
 /* "2026-11-24T03:12:00.123Z"; "-" for 0. */
 const char *show_when(msec_t when, char out[SHOW_WHEN_SIZE]);
-/* A duration in its two largest units: "12ms", "3.250s", "4m05s", "2h13m", "5d04h"; a minus sign before negative ones. */
+/* A duration in its two largest units: "12ms", "3.250s", "4m05s", "2h13m", "5d04h"; a minus sign before negative ones.
+ */
 const char *show_age(msec_t duration, char out[SHOW_AGE_SIZE]);
 /* "in 3m00s", "now", "-" for 0. */
 const char *show_next(msec_t when, msec_t now, char out[SHOW_AGE_SIZE]);

@@ -62,7 +62,8 @@ int site_open_some(const char *config_file, struct site *site)
     int code = site_open(config_file, site);
     if (code != EX_OK || site->store != NULL || site->jobs != NULL)
         return code;
-    code = ctl_error(EX_UNAVAILABLE, "neither store.directory %s nor bridge.directory %s exists: has a daemon run with %s yet?",
+    code = ctl_error(EX_UNAVAILABLE,
+                     "neither store.directory %s nor bridge.directory %s exists: has a daemon run with %s yet?",
                      config_string(site->config, "store.directory"), config_string(site->config, "bridge.directory"),
                      config_path(site->config));
     site_close(site);

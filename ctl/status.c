@@ -117,7 +117,8 @@ static void print_store(const struct site *site, const struct store_stats *stats
     else
         printf("        messages under way: %" PRIu64 ", the oldest from %s (%s ago)", stats->messages,
                show_when(stats->oldest, when), show_age(clock_now() - stats->oldest, age));
-    printf("\n        bodies: %" PRIu64 ", %s bytes\n        recipients:", stats->bodies, show_size(stats->body_bytes, size));
+    printf("\n        bodies: %" PRIu64 ", %s bytes\n        recipients:", stats->bodies,
+           show_size(stats->body_bytes, size));
     for (int i = 0; i < RCPT_STATES; i++)
         printf("%s %s %" PRIu64, i ? "," : "", rcpt_state_name((enum rcpt_state)i), stats->rcpts[i]);
     putchar('\n');

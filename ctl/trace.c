@@ -106,7 +106,8 @@ static void print_hops(const struct trace *t)
     struct show_table *table = show_table_new(6);
     for (size_t i = 0; i < t->nhops; i++) {
         const struct trace_hop *h = &t->hops[i];
-        char *delta = i == 0 ? NULL : mem_printf("%s%s", hop_delta(t, i) < 0 ? "" : "+", show_age(hop_delta(t, i), age));
+        char *delta =
+            i == 0 ? NULL : mem_printf("%s%s", hop_delta(t, i) < 0 ? "" : "+", show_age(hop_delta(t, i), age));
         char *where = mem_printf("%s@%s", h->side, h->host);
         char *address = h->address != NULL ? mem_printf("<%s>", h->address) : mem_strdup("-");
         show_table_add(table, (const char *[]){show_when(h->when, when), delta, where, h->what, address, h->text});
@@ -129,8 +130,8 @@ static void print_trace(const struct trace *t)
     char *sender = mem_printf("<%s>", t->sender);
     print_field("sender", sender);
     mem_free(&sender);
-    printf("  %-12s %s (%s ago), %s bytes\n", "arrived", show_when(t->arrived, when), show_age(clock_now() - t->arrived, age),
-           show_size(t->size, size));
+    printf("  %-12s %s (%s ago), %s bytes\n", "arrived", show_when(t->arrived, when),
+           show_age(clock_now() - t->arrived, age), show_size(t->size, size));
     print_rcpts(t);
     print_hops(t);
 }
@@ -173,8 +174,10 @@ static int find_and_show(const struct ctl *ctl, const struct site *sites)
     if (trace_find_ids(sites, ctl->nconfig_files, ctl->args[0], ids, &n, &err) != RESULT_OK)
         code = ctl_result_error(&err);
     else if (n == 0)
-        code = ctl_error(EX_NOINPUT, "no message \"%s\" is known here: give a pontoon id, a queue id of the MTA or a Message-ID; "
-                                     "settled messages are forgotten after store.history and bridge.history", ctl->args[0]);
+        code = ctl_error(EX_NOINPUT,
+                         "no message \"%s\" is known here: give a pontoon id, a queue id of the MTA or a Message-ID; "
+                         "settled messages are forgotten after store.history and bridge.history",
+                         ctl->args[0]);
     else
         code = show_ids(ctl, sites, ids, n);
     while (n > 0)

@@ -20,9 +20,9 @@ struct trace_rcpt {
 
 struct trace_hop {
     msec_t when;
-    size_t order;     /* as gathered: decides between equal times */
+    size_t order; /* as gathered: decides between equal times */
     const char *side;
-    char *host;       /* whose database */
+    char *host; /* whose database */
     char *what;
     char *address, *text; /* or NULL */
 };
@@ -33,7 +33,7 @@ struct trace {
     char *receiver_queue_id; /* the receiving MTA's, or "" */
     char *message_id;        /* or "" */
     char *sender;
-    char *iss;               /* NULL until a store has said it */
+    char *iss; /* NULL until a store has said it */
     uint64_t size;
     msec_t arrived;
     struct trace_rcpt *rcpts;
@@ -46,7 +46,8 @@ struct trace {
 enum result trace_find_ids(const struct site *sites, size_t nsites, const char *what, char *ids[TRACE_MESSAGES_MAX],
                            size_t *n_r, struct error *err);
 /* Everything about one id, from all sites. */
-enum result trace_gather(const struct site *sites, size_t nsites, const char *id, struct trace *trace_r, struct error *err);
+enum result trace_gather(const struct site *sites, size_t nsites, const char *id, struct trace *trace_r,
+                         struct error *err);
 void trace_free(struct trace *t); /* frees what it holds */
 
 #endif

@@ -14,9 +14,9 @@
 #include "lib/policy.h"
 #include "lib/token.h"
 
-#define ID "1CE3QDKS0G9Y2M5VB8T4XWZR6K"
+#define ID     "1CE3QDKS0G9Y2M5VB8T4XWZR6K"
 #define SECRET "an example secret, not for use: 0123456789"
-#define IAT INT64_C(1795489920)
+#define IAT    INT64_C(1795489920)
 
 /* RFC 8037, appendix A.1: everybody has this key. */
 static const char key_pem[] = "-----BEGIN PRIVATE KEY-----\n"
@@ -104,7 +104,8 @@ static void fill_token(char token[TOKEN_MAX + 1])
 static char *example_payload(void)
 {
     struct notification_message m = {.id = ID, .size = sizeof message - 1};
-    struct notification n = {.iss = "a.example", .aud = "b.example", .iat = IAT, .exp = IAT + 3600, .messages = &m, .nmessages = 1};
+    struct notification n = {
+        .iss = "a.example", .aud = "b.example", .iat = IAT, .exp = IAT + 3600, .messages = &m, .nmessages = 1};
     fill_token(m.token);
     digest_of(message, sizeof message - 1, m.digest);
     envelope_init(&m.envelope);

@@ -140,8 +140,8 @@ static void test_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_when),  cmocka_unit_test(test_age),         cmocka_unit_test(test_next),
-        cmocka_unit_test(test_size),  cmocka_unit_test(test_text),        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_when),        cmocka_unit_test(test_age),  cmocka_unit_test(test_next),
+        cmocka_unit_test(test_size),        cmocka_unit_test(test_text), cmocka_unit_test(test_table),
         cmocka_unit_test(test_table_grows), cmocka_unit_test(test_json),
     };
     return test_run("show", tests);
