@@ -43,7 +43,7 @@ sub new_key {
     return {file => $file, x => $x, kid => encode_base64url(sha256(qq({"crv":"Ed25519","kty":"OKP","x":"$x"})))};
 }
 
-sub jwk { +{kty => 'OKP', crv => 'Ed25519', kid => $_[0]{key}{kid}, x => $_[0]{key}{x}, use => 'sig', alg => 'EdDSA'} }
+sub jwk { +{kty => 'OKP', crv => 'Ed25519', kid => $_[0]{key}{kid}, x => $_[0]{key}{x}} }
 
 sub policy_text {
     my ($self) = @_;
