@@ -1,6 +1,5 @@
 /* The admin's command: options, the table of subcommands, help. The work is done in the file named after each. */
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,24 +35,6 @@ static const struct subcommand subcommands[] = {
     {"help", "[SUBCOMMAND]", "print this", 0, 0, 1, CTL_CONFIGS_MAX, show_help},
 };
 enum { SUBCOMMANDS = sizeof subcommands / sizeof *subcommands };
-
-int ctl_error(int code, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    fputs("pontoon: ", stderr);
-    vfprintf(stderr, fmt, ap);
-    fputc('\n', stderr);
-    va_end(ap);
-    return code;
-}
-
-int ctl_result_error(const struct error *err)
-{
-    static const int codes[] = {
-        [RESULT_OK] = EX_OK, [RESULT_TEMP] = EX_TEMPFAIL, [RESULT_PERM] = EX_UNAVAILABLE, [RESULT_BUG] = EX_SOFTWARE};
-    return ctl_error(codes[err->result], "%s", err->text);
-}
 
 static const struct subcommand *find_subcommand(const char *name)
 {
