@@ -16,18 +16,22 @@ my %messages = (
 for my $canonicalization ('simple/simple', 'relaxed/relaxed') {
     my $world = new_world();
     my $dkim  = Pontoon::Test::Dkim->new($world, domain => 'a.test', canonicalization => $canonicalization);
-    my $a     = $world->site('a', milters_before => [$dkim->start]);
-    my $b     = $world->site('b');
+    my $a     = $world->site('a', filters => [$dkim->signer]);
+    my $b     = $world->site('b', filters => [$dkim->verifier]);
     $world->start;
-    my $n = 0;
+    my ($n, $last) = (0);
     for my $name (sort keys %messages) {
         $a->submit(from => 'alice@a.test', to => ['bob@b.test'], message => $messages{$name}, mail => 'BODY=8BITMIME');
-        my $mail = ($b->wait_mail('bob', ++$n))[-1];
-        like $mail->text, qr/^DKIM-Signature: .*c=\Q$canonicalization\E/m, "$canonicalization, $name: signed before pontoon";
-        like join('', $mail->trace), qr/pontoon/, 'crossed the bridge';
-        is $dkim->verify($mail->text), 'pass', "$canonicalization, $name: verifies";
-        is $dkim->verify($mail->text =~ s/(\n\n.*)[a-z]/$1!/sr), 'fail', 'and would not with one byte changed' if $name ne 'no body';
+        $last = ($b->wait_mail('bob', ++$n))[-1];
+        like $last->text, qr/^DKIM-Signature: .*c=\Q$canonicalization\E/m, "$canonicalization, $name: signed before pontoon";
+        like $last->text, qr/^Received: .*pontoon/m, 'crossed the bridge';
+        is $dkim->result($last), 'pass', "$canonicalization, $name: B's verifier says pass" or diag $last->text;
     }
+    # It would have noticed.
+    my $changed = $last->text =~ s/^Authentication-Results:.*\n(?:[ \t].*\n)*//mr =~ s/two  spaces/two spaces!/r =~ s/\n/\r\n/gr;
+    Pontoon::Test::Smtp->deliver(endpoint => $b->postfix->endpoint('smtp'), source => $world->address(77),
+        from => 'alice@a.test', to => ['carol@b.test'], message => $changed);
+    is $dkim->result(($b->wait_mail('carol', 1))[0]), 'fail', 'and to the same, changed: fail';
     $world->nothing_broke;
 }
 done_testing;

@@ -7,6 +7,7 @@ use strict;
 use warnings;
 use Carp qw(croak);
 use IO::Socket::INET;
+use Time::HiRes ();
 use Pontoon::Test::Mail;
 use Pontoon::Test::Proc;
 use Pontoon::Test::Wait;
@@ -58,7 +59,8 @@ sub make_queue {
     }
 }
 
-# routes: domain => endpoint; milters: [...]; main: {...} further parameters of main.cf.
+# routes: domain => endpoint; filters: [...] milters that all mail from outside passes; milters: [...] those behind them, for
+# what clients send; main: {...} further parameters of main.cf.
 sub prepare {
     my ($self, %o) = @_;
     my $etc = "$self->{dir}/etc";
@@ -67,8 +69,10 @@ sub prepare {
     $self->write('access', '');
     $self->write('aliases', '');
     my ($uid, $gid) = (getpwnam 'nobody')[2, 3];
-    my $client = $self->{world}->client;
-    my %main   = (
+    my $client  = $self->{world}->client;
+    my $filters = join ', ', @{$o{filters}};
+    my $milters = join ', ', @{$o{filters}}, @{$o{milters}};
+    my %main    = (
         compatibility_level          => '3.6',
         queue_directory              => "$self->{dir}/queue",
         data_directory               => "$self->{dir}/data",
@@ -106,16 +110,16 @@ sub prepare {
         in_flow_delay                => 0,
         milter_protocol              => 6,
         milter_default_action        => 'tempfail',
-        smtpd_milters                => join(', ', @{$o{milters} // []}),
-        non_smtpd_milters            => join(', ', @{$o{milters} // []}),
+        smtpd_milters                => $milters,
+        non_smtpd_milters            => $milters,
         %{$o{main} // {}},
     );
     $self->write('main.cf', join '', map { "$_ = $main{$_}\n" } sort keys %main);
-    $self->write('master.cf', $self->master_cf);
+    $self->write('master.cf', $self->master_cf($filters));
 }
 
 sub master_cf {
-    my ($self) = @_;
+    my ($self, $filters) = @_;
     my $bridge = "$self->{address}/32";
     return <<END;
 @{[$self->endpoint('smtp')]} inet n - n - - smtpd
@@ -123,7 +127,7 @@ sub master_cf {
   -o smtpd_milters=
   -o mynetworks=$bridge
 @{[$self->endpoint('inject')]} inet n - n - - smtpd
-  -o smtpd_milters=
+  -o { smtpd_milters = $filters }
   -o mynetworks=
   -o smtpd_authorized_xclient_hosts=$bridge
 pickup unix n - n 60 1 pickup
@@ -203,11 +207,11 @@ sub log_after {
     return <$fh> // '';
 }
 
-# Files of the Maildir of one user, oldest first (Postfix's file names sort by time of delivery).
+# Files of the Maildir of one user, oldest first.
 sub mailbox_files {
     my ($self, $user) = @_;
     my @files = glob "$self->{mail}/$user/new/*";
-    my %mtime = map { $_ => (stat $_)[9] } @files;
+    my %mtime = map { $_ => (Time::HiRes::stat($_))[9] } @files;
     @files = sort { $mtime{$a} <=> $mtime{$b} || $a cmp $b } @files;
     return @files;
 }

@@ -16,7 +16,7 @@ my $BAD_LINE = qr/: panic: |AddressSanitizer|LeakSanitizer|UndefinedBehavior|run
 my @DAEMONS  = qw(milter store bridge);
 
 # Options: pontoon => 0; users => [...]; config => {"section.name" => value or [list]}; main => {main.cf};
-# milters_before => [...] (as smtpd_milters has them); discovery => 0 (no record in the DNS).
+# filters => [...] (milters before pontoon's, as smtpd_milters has them); discovery => 0 (no record in the DNS).
 sub new {
     my ($class, $world, $name, %o) = @_;
     my $self = bless {
@@ -138,11 +138,10 @@ sub configure {
 sub prepare {
     my ($self) = @_;
     my %routes = map { $_->domain => $_->postfix->endpoint('smtp') } grep { $_ != $self } $self->{world}->sites;
-    my @milters = @{$self->{milters_before} // []};
-    push @milters, "unix:$self->{dir}/milter.sock" if $self->{pontoon};
     $self->{postfix}->prepare(
-        routes  => {%routes, %{$self->{routes} // {}}},
-        milters => \@milters,
+        routes  => \%routes,
+        filters => $self->{filters} // [],
+        milters => [$self->{pontoon} ? "unix:$self->{dir}/milter.sock" : ()],
         main    => $self->{main}
     );
     return unless $self->{pontoon};
