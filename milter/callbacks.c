@@ -1,0 +1,244 @@
+/*
+ * libmilter's callbacks: see callbacks.h. SMFIS_ACCEPT means "leave me out of this message": it goes on by SMTP.
+ * SMFIS_DISCARD is never used: it would drop what always_bcc and other milters added, too.
+ */
+#include "milter/callbacks.h"
+
+#include <libmilter/mfapi.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "milter/divert.h"
+#include "milter/gate.h"
+#include "milter/session.h"
+
+static struct store *the_store;
+static struct discovery *the_discovery;
+
+void callbacks_init(struct store *store, struct discovery *discovery)
+{
+    the_store = store;
+    the_discovery = discovery;
+}
+
+/* ---- sessions ---- */
+
+static struct session *session_of(SMFICTX *ctx)
+{
+    void *p = smfi_getpriv(ctx);
+    if (p == NULL) { /* after QUIT_NC libmilter begins anew without negotiating: nothing known, nothing diverted */
+        p = session_new();
+        smfi_setpriv(ctx, p);
+    }
+    return session_check(p);
+}
+
+static void end_message(struct session *s)
+{
+    if (!session_has_message(s))
+        return;
+    session_reset(s);
+    gate_leave();
+}
+
+static sfsistat leave_to_smtp(struct session *s)
+{
+    divert_log_untouched(s);
+    end_message(s);
+    return SMFIS_ACCEPT;
+}
+
+/* ---- connection ---- */
+
+/* Macros by name, so that an MTA configured to send fewer still sends these. */
+static void ask_for_macros(SMFICTX *ctx)
+{
+    char mail[] = "i {auth_authen} {tls_version}";
+    char rcpt[] = "i {rcpt_mailer}";
+    char content[] = "i";
+    smfi_setsymlist(ctx, SMFIM_ENVFROM, mail);
+    smfi_setsymlist(ctx, SMFIM_ENVRCPT, rcpt);
+    smfi_setsymlist(ctx, SMFIM_DATA, content);
+    smfi_setsymlist(ctx, SMFIM_EOM, content);
+}
+
+static sfsistat on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps, unsigned long f2, unsigned long f3,
+                             unsigned long *actions_r, unsigned long *steps_r, unsigned long *f2_r, unsigned long *f3_r)
+{
+    (void)f2, (void)f3;
+    struct session *s = session_of(ctx);
+    const unsigned long unwanted = SMFIP_NOUNKNOWN | SMFIP_NOEOH;
+    /* libmilter answers for us where the MTA can't do without (so they are always on offer). */
+    const unsigned long no_reply = SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_RCPT | SMFIP_NR_HDR;
+    s->can_divert = (actions & SMFIF_DELRCPT) != 0 && (steps & SMFIP_HDR_LEADSPC) != 0;
+    if (!s->can_divert)
+        log_error("the MTA's milter protocol is too old (no delete-recipient or exact headers): nothing is diverted");
+    *actions_r = actions & (SMFIF_DELRCPT | SMFIF_SETSYMLIST);
+    *steps_r = steps & (unwanted | no_reply | SMFIP_HDR_LEADSPC);
+    *f2_r = *f3_r = 0;
+    if (actions & SMFIF_SETSYMLIST)
+        ask_for_macros(ctx);
+    return SMFIS_CONTINUE;
+}
+
+static sfsistat on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *address)
+{
+    session_connect(session_of(ctx), name, address);
+    return SMFIS_NOREPLY;
+}
+
+static sfsistat on_helo(SMFICTX *ctx, char *helo)
+{
+    session_helo(session_of(ctx), helo);
+    return SMFIS_NOREPLY;
+}
+
+static sfsistat on_close(SMFICTX *ctx)
+{
+    struct session *s = smfi_getpriv(ctx);
+    if (s == NULL)
+        return SMFIS_CONTINUE;
+    end_message(session_check(s));
+    session_free(&s);
+    smfi_setpriv(ctx, NULL);
+    return SMFIS_CONTINUE;
+}
+
+/* ---- envelope ---- */
+
+static sfsistat on_mail(SMFICTX *ctx, char **argv)
+{
+    struct session *s = session_of(ctx);
+    end_message(s);
+    if (!gate_enter())
+        return SMFIS_ACCEPT;
+    struct session_mail mail = {
+        .settings = settings_current(),
+        .path = argv[0],
+        .params = argv + 1,
+        .login = smfi_getsymval(ctx, "{auth_authen}"),
+        .tls = smfi_getsymval(ctx, "{tls_version}") != NULL,
+    };
+    bool candidate = session_mail(s, &mail);
+    session_set_queue_id(s, smfi_getsymval(ctx, "i"));
+    return candidate ? SMFIS_CONTINUE : leave_to_smtp(s);
+}
+
+/* From the cache; waits for a look-up only as far as discovery-wait allows, for all recipients together. */
+static void look_up(struct session *s, const char *domain, struct eligibility_policy *facts)
+{
+    const struct policy *policy = NULL;
+    msec_t begin = clock_mono();
+    if (s->m.wait_left > 0)
+        facts->state = discovery_wait(the_discovery, domain, s->m.wait_left, &policy, NULL);
+    else
+        facts->state = discovery_peek(the_discovery, domain, &policy, NULL);
+    s->m.wait_left -= clock_mono() - begin;
+    if (policy == NULL)
+        return;
+    facts->mode = policy->mode;
+    facts->inbound = policy->ninbound > 0;
+    facts->max_size = policy->max_size;
+    discovery_release(&policy);
+}
+
+static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
+{
+    struct session *s = session_of(ctx);
+    char domain[DOMAIN_MAX + 1];
+    if (!session_has_message(s))
+        return SMFIS_NOREPLY;
+    session_set_queue_id(s, smfi_getsymval(ctx, "i"));
+    if (session_rcpt(s, argv[0], argv + 1, smfi_getsymval(ctx, "{rcpt_mailer}"), domain)) {
+        struct eligibility_policy facts = {.state = DISCOVERY_UNKNOWN};
+        look_up(s, domain, &facts);
+        session_judge(s, &facts);
+    }
+    return SMFIS_NOREPLY;
+}
+
+static sfsistat on_data(SMFICTX *ctx)
+{
+    struct session *s = session_of(ctx);
+    if (!session_has_message(s))
+        return SMFIS_ACCEPT;
+    session_set_queue_id(s, smfi_getsymval(ctx, "i"));
+    return session_begin_content(s, store_incoming_dir(the_store)) ? SMFIS_CONTINUE : leave_to_smtp(s);
+}
+
+/* ---- content ---- */
+
+/* An MTA without the DATA step begins here. */
+static bool has_content(struct session *s)
+{
+    return session_has_message(s) &&
+           (s->m.content != NULL || session_begin_content(s, store_incoming_dir(the_store)));
+}
+
+static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
+{
+    struct session *s = session_of(ctx);
+    if (has_content(s))
+        session_header(s, name, value); /* no reply is possible here: on_body() or on_eom() sees what came of it */
+    return SMFIS_NOREPLY;
+}
+
+static sfsistat on_body(SMFICTX *ctx, unsigned char *data, size_t len)
+{
+    struct session *s = session_of(ctx);
+    if (!has_content(s))
+        return session_has_message(s) ? leave_to_smtp(s) : SMFIS_ACCEPT;
+    if (session_body(s, data, len) || s->m.reason == NULL) /* a store failure is answered at the end */
+        return SMFIS_CONTINUE;
+    return leave_to_smtp(s);
+}
+
+static bool delete_rcpt(void *arg, char *path)
+{
+    return smfi_delrcpt(arg, path) == MI_SUCCESS;
+}
+
+static sfsistat on_eom(SMFICTX *ctx)
+{
+    struct session *s = session_of(ctx);
+    struct divert_mta mta = {delete_rcpt, ctx};
+    char code[] = "451", dsn[] = "4.3.0", text[] = "Message store is not available; please try again later";
+    if (!has_content(s))
+        return session_has_message(s) ? leave_to_smtp(s) : SMFIS_ACCEPT;
+    session_set_queue_id(s, smfi_getsymval(ctx, "i"));
+    enum divert_end end = divert_message(s, the_store, &mta);
+    end_message(s);
+    if (end == DIVERT_CONTINUE)
+        return SMFIS_CONTINUE;
+    smfi_setreply(ctx, code, dsn, text);
+    return SMFIS_TEMPFAIL;
+}
+
+/* RSET, a refused message, a lost connection. */
+static sfsistat on_abort(SMFICTX *ctx)
+{
+    struct session *s = session_of(ctx);
+    if (session_has_message(s))
+        log_debug("%s: transaction aborted", s->m.queue_id[0] != '\0' ? s->m.queue_id : "NOQUEUE");
+    end_message(s);
+    return SMFIS_CONTINUE;
+}
+
+static char filter_name[] = "pontoon-milter";
+
+struct smfiDesc callbacks_description = {
+    .xxfi_name = filter_name,
+    .xxfi_version = SMFI_VERSION,
+    .xxfi_flags = SMFIF_DELRCPT,
+    .xxfi_negotiate = on_negotiate,
+    .xxfi_connect = on_connect,
+    .xxfi_helo = on_helo,
+    .xxfi_envfrom = on_mail,
+    .xxfi_envrcpt = on_rcpt,
+    .xxfi_data = on_data,
+    .xxfi_header = on_header,
+    .xxfi_body = on_body,
+    .xxfi_eom = on_eom,
+    .xxfi_abort = on_abort,
+    .xxfi_close = on_close,
+};

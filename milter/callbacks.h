@@ -1,0 +1,14 @@
+/* libmilter's callbacks: each hands what the MTA says to the session and answers with what the session decides. */
+#ifndef PONTOON_MILTER_CALLBACKS_H
+#define PONTOON_MILTER_CALLBACKS_H
+
+#include "lib/discovery.h"
+#include "lib/store.h"
+
+/* What they work with; set once, before libmilter runs. Borrowed. */
+void callbacks_init(struct store *store, struct discovery *discovery);
+
+struct smfiDesc;
+extern struct smfiDesc callbacks_description;
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * The end of a message that is to be diverted: first it is durable in the store, then its recipients are
+ * deleted at the MTA, then the store may notify. At no moment is a recipient in neither.
+ */
+#ifndef PONTOON_MILTER_DIVERT_H
+#define PONTOON_MILTER_DIVERT_H
+
+#include <stdbool.h>
+
+#include "lib/store.h"
+#include "milter/session.h"
+
+/* Tells the MTA to forget a recipient, named as it named him; false: the MTA did not get it. */
+struct divert_mta {
+    bool (*delete_rcpt)(void *arg, char *path);
+    void *arg;
+};
+
+enum divert_end {
+    DIVERT_CONTINUE, /* the MTA goes on with the recipients it still has */
+    DIVERT_TEMPFAIL, /* the client must come again */
+};
+
+/* All content was given to the session. Logs what became of the message; the caller resets the session. */
+enum divert_end divert_message(struct session *s, struct store *store, const struct divert_mta *mta);
+
+/* The line for a message of which nothing is diverted. */
+void divert_log_untouched(const struct session *s);
+
+#endif

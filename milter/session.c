@@ -1,0 +1,326 @@
+/* A milter connection and its message: see session.h. */
+#include "milter/session.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/header.h"
+#include "lib/mem.h"
+
+#define SESSION_MAGIC 0x706f6e74U
+
+enum { TRACE_MAX = 8000, HELO_MAX = 255 };
+
+/* ---- the connection ---- */
+
+struct session *session_new(void)
+{
+    struct session *s = mem_zero(1, sizeof *s);
+    s->magic = SESSION_MAGIC;
+    return s;
+}
+
+void session_free(struct session **s_p)
+{
+    struct session *s = *s_p;
+    if (s == NULL)
+        return;
+    session_reset(s);
+    mem_free(&s->name);
+    mem_free(&s->helo);
+    s->magic = 0;
+    mem_free(s_p);
+}
+
+struct session *session_check(void *p)
+{
+    struct session *s = p;
+    assert(s != NULL && s->magic == SESSION_MAGIC);
+    return s;
+}
+
+static void set_address(struct session *s, const struct sockaddr *address)
+{
+    size_t len = 0;
+    if (address != NULL && address->sa_family == AF_INET)
+        len = sizeof(struct sockaddr_in);
+    else if (address != NULL && address->sa_family == AF_INET6)
+        len = sizeof(struct sockaddr_in6);
+    s->has_address = len > 0;
+    s->address = (struct netaddr){.len = (socklen_t)len};
+    if (len > 0)
+        memcpy(&s->address.sa, address, len);
+}
+
+void session_connect(struct session *s, const char *name, const struct sockaddr *address)
+{
+    mem_free(&s->name);
+    set_address(s, address);
+    bool known = name != NULL && name[0] != '[' && strcmp(name, "unknown") != 0; /* "[192.0.2.1]": not verified */
+    if (known)
+        s->name = mem_strndup(name, DOMAIN_MAX);
+}
+
+void session_helo(struct session *s, const char *helo)
+{
+    mem_free(&s->helo);
+    if (helo != NULL)
+        s->helo = mem_strndup(helo, HELO_MAX);
+}
+
+/* ---- the envelope ---- */
+
+bool session_has_message(const struct session *s)
+{
+    return s->m.settings != NULL;
+}
+
+void session_reset(struct session *s)
+{
+    struct message *m = &s->m;
+    for (size_t i = 0; i < m->envelope.nrcpts; i++) {
+        mem_free(&m->rcpts[i].path);
+        mem_free(&m->rcpts[i].normal);
+    }
+    mem_free(&m->rcpts);
+    envelope_free(&m->envelope);
+    mem_free(&m->login);
+    buf_free(&m->trace);
+    content_free(&m->content);
+    settings_release(&m->settings);
+    *m = (struct message){.trace = BUF_INIT(TRACE_MAX)};
+}
+
+static bool take_mail_params(struct envelope *e, char *const *params)
+{
+    bool all_known = true;
+    for (; *params != NULL; params++) {
+        bool known = false;
+        if (envelope_mail_param(e, *params, &known, NULL) != RESULT_OK || !known)
+            all_known = false;
+    }
+    return all_known;
+}
+
+bool session_mail(struct session *s, const struct session_mail *mail)
+{
+    struct message *m = &s->m;
+    session_reset(s);
+    m->settings = mail->settings;
+    m->wait_left = mail->settings->discovery_wait;
+    m->login = mail->login != NULL && mail->login[0] != '\0' ? mem_strdup(mail->login) : NULL;
+    m->tls = mail->tls;
+    envelope_init(&m->envelope);
+    message_id_new(m->id);
+    bool known = take_mail_params(&m->envelope, mail->params);
+    m->envelope.sender = address_from_path(mail->path, NULL);
+    struct eligibility_message facts = {
+        .sender = m->envelope.sender,
+        .smtputf8 = m->envelope.smtputf8,
+        .params_known = known,
+        .can_divert = s->can_divert,
+        .authenticated = m->login != NULL,
+        .client = s->has_address ? &s->address : NULL,
+        .size = m->envelope.size,
+    };
+    m->reason = eligibility_of_message(m->settings, &facts);
+    return m->reason == NULL;
+}
+
+void session_set_queue_id(struct session *s, const char *queue_id)
+{
+    if (queue_id != NULL && queue_id[0] != '\0')
+        snprintf(s->m.queue_id, sizeof s->m.queue_id, "%s", queue_id);
+}
+
+static bool take_rcpt_params(struct envelope_rcpt *r, char *const *params)
+{
+    bool all_known = true;
+    for (; *params != NULL; params++) {
+        bool known = false;
+        if (envelope_rcpt_param(r, *params, &known, NULL) != RESULT_OK || !known)
+            all_known = false;
+    }
+    return all_known;
+}
+
+/* MTAs deliver one copy however often and in whatever case a client names an address (Postfix does). */
+static size_t find_same(const struct message *m, const char *normal)
+{
+    size_t last = m->envelope.nrcpts - 1;
+    for (size_t i = 0; normal != NULL && i < last; i++) {
+        if (m->rcpts[i].normal != NULL && strcasecmp(m->rcpts[i].normal, normal) == 0)
+            return m->rcpts[i].same_as;
+    }
+    return last;
+}
+
+static struct message_rcpt *add_rcpt(struct message *m, const char *path, const char *address)
+{
+    size_t i = m->envelope.nrcpts;
+    envelope_add_rcpt(&m->envelope, address != NULL ? address : path, NULL, NULL);
+    m->rcpts = mem_grow(m->rcpts, i + 1, sizeof *m->rcpts);
+    m->rcpts[i] = (struct message_rcpt){
+        .path = mem_strdup(path),
+        .normal = address != NULL ? address_normalize(address) : NULL,
+    };
+    m->rcpts[i].same_as = find_same(m, m->rcpts[i].normal);
+    return &m->rcpts[i];
+}
+
+bool session_rcpt(struct session *s, const char *path, char *const *params, const char *mailer,
+                  char domain_r[DOMAIN_MAX + 1])
+{
+    struct message *m = &s->m;
+    char *address = address_from_path(path, NULL);
+    struct message_rcpt *r = add_rcpt(m, path, address);
+    size_t i = m->envelope.nrcpts - 1;
+    struct eligibility_rcpt facts = {
+        .address = address,
+        .smtputf8 = m->envelope.smtputf8,
+        .params_known = take_rcpt_params(&m->envelope.rcpts[i], params),
+        .mailer = mailer,
+    };
+    const char *reason = eligibility_of_rcpt(m->settings, &facts);
+    mem_free(&address);
+    if (r->same_as != i) { /* all copies of an address take one way */
+        if (reason != NULL && m->rcpts[r->same_as].reason == NULL)
+            m->rcpts[r->same_as].reason = reason;
+        return false;
+    }
+    r->reason = reason;
+    return reason == NULL && domain_normalize(address_domain(m->envelope.rcpts[i].address), domain_r);
+}
+
+void session_judge(struct session *s, const struct eligibility_policy *policy)
+{
+    struct message_rcpt *r = &s->m.rcpts[s->m.envelope.nrcpts - 1];
+    r->max_size = policy->max_size;
+    r->reason = eligibility_of_policy(policy, s->m.envelope.size);
+}
+
+const char *session_rcpt_reason(const struct session *s, size_t i)
+{
+    return s->m.reason != NULL ? s->m.reason : s->m.rcpts[s->m.rcpts[i].same_as].reason;
+}
+
+size_t session_count_diverted(const struct session *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->m.envelope.nrcpts; i++)
+        n += session_rcpt_reason(s, i) == NULL;
+    return n;
+}
+
+/* ---- the content ---- */
+
+/* RFC 3848 and 6531; header_trace_add() puts the A for authenticated clients. */
+static const char *protocol(const struct message *m)
+{
+    if (m->envelope.smtputf8)
+        return m->tls ? "UTF8SMTPS" : "UTF8SMTP";
+    return m->tls ? "ESMTPS" : "ESMTP";
+}
+
+static void make_trace(struct session *s)
+{
+    struct message *m = &s->m;
+    char ip[NETADDR_TEXT_SIZE] = "";
+    if (s->has_address)
+        netaddr_ip(&s->address, ip);
+    header_trace_add(&m->trace, &(struct header_trace){
+                                    .helo = s->helo,
+                                    .name = s->name,
+                                    .address = ip,
+                                    .login = m->login,
+                                    .by = m->settings->hostname,
+                                    .with = protocol(m),
+                                    .id = m->id,
+                                    /* One recipient of several must not show the others who he is. */
+                                    .recipient = m->envelope.nrcpts == 1 ? m->envelope.rcpts[0].address : NULL,
+                                    .when = clock_now(),
+                                });
+    assert(!m->trace.overflow);
+}
+
+/* The largest size that anybody may still get. */
+static uint64_t size_limit(const struct session *s)
+{
+    uint64_t limit = 0;
+    for (size_t i = 0; i < s->m.envelope.nrcpts; i++) {
+        if (session_rcpt_reason(s, i) == NULL && s->m.rcpts[s->m.rcpts[i].same_as].max_size > limit)
+            limit = s->m.rcpts[s->m.rcpts[i].same_as].max_size;
+    }
+    return limit < s->m.settings->max_size ? limit : s->m.settings->max_size;
+}
+
+bool session_begin_content(struct session *s, const char *dir)
+{
+    struct message *m = &s->m;
+    if (session_count_diverted(s) == 0)
+        return false;
+    make_trace(s);
+    m->content = content_new(dir, m->settings->spool_memory, size_limit(s), m->trace.data, m->trace.len);
+    return true;
+}
+
+/* The message goes by SMTP for a reason that lies in it, or the store can't take it (message.failed). */
+static bool give_up(struct message *m, enum result r)
+{
+    if (r == RESULT_PERM)
+        m->reason = m->failed.text;
+    return false;
+}
+
+static void keep_message_id(struct message *m, const char *value)
+{
+    value += strspn(value, " \t\r\n");
+    size_t len = strlen(value);
+    while (len > 0 && strchr(" \t\r\n", value[len - 1]) != NULL)
+        len--;
+    if (m->message_id[0] == '\0' && len <= MESSAGE_ID_HEADER_MAX)
+        snprintf(m->message_id, sizeof m->message_id, "%.*s", (int)len, value);
+}
+
+bool session_header(struct session *s, const char *name, const char *value)
+{
+    struct message *m = &s->m;
+    if (m->reason != NULL || m->failed.result != RESULT_OK)
+        return false;
+    if (strcasecmp(name, "Received") == 0 && header_is_own_trace(value, m->settings->hostname)) {
+        m->reason = "it comes back from the store";
+        return false;
+    }
+    if (strcasecmp(name, "Message-ID") == 0)
+        keep_message_id(m, value);
+    enum result r = content_header(m->content, name, value, &m->failed);
+    return r == RESULT_OK || give_up(m, r);
+}
+
+bool session_body(struct session *s, const void *data, size_t len)
+{
+    struct message *m = &s->m;
+    if (m->reason != NULL || m->failed.result != RESULT_OK)
+        return false;
+    enum result r = content_body(m->content, data, len, &m->failed);
+    return r == RESULT_OK || give_up(m, r);
+}
+
+bool session_finish_content(struct session *s)
+{
+    struct message *m = &s->m;
+    if (m->reason != NULL || m->failed.result != RESULT_OK)
+        return false;
+    enum result r = content_finish(m->content, &m->failed);
+    if (r != RESULT_OK)
+        return give_up(m, r);
+    for (size_t i = 0; i < m->envelope.nrcpts; i++) {
+        if (m->rcpts[i].reason == NULL && content_size(m->content) > m->rcpts[i].max_size)
+            m->rcpts[i].reason = "larger than the policy's max_size";
+    }
+    if (content_is_8bit(m->content)) /* what an SMTP client of the MTA's would conclude */
+        m->envelope.body = BODY_8BITMIME;
+    return session_count_diverted(s) > 0;
+}

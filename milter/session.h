@@ -1,0 +1,101 @@
+/*
+ * A milter connection and the message it is carrying: what the MTA told us, step by step, and what was
+ * decided from it. Knows neither libmilter nor the network: callbacks.c feeds it, divert.c ends it.
+ */
+#ifndef PONTOON_MILTER_SESSION_H
+#define PONTOON_MILTER_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "lib/address.h"
+#include "lib/buf.h"
+#include "lib/digest.h"
+#include "lib/envelope.h"
+#include "milter/content.h"
+#include "milter/eligibility.h"
+#include "milter/settings.h"
+
+enum { QUEUE_ID_MAX = 64, MESSAGE_ID_HEADER_MAX = 990 };
+
+struct message_rcpt {
+    char *path;         /* exactly as the MTA gave it */
+    char *normal;       /* for comparing; NULL: malformed */
+    const char *reason; /* why by SMTP, or NULL: diverted */
+    uint64_t max_size;  /* of the policy */
+    size_t same_as;     /* an earlier recipient with the same address, or itself */
+};
+
+struct message {
+    struct settings *settings; /* NULL: no message is open */
+    struct envelope envelope;  /* with all recipients, in step with `rcpts` */
+    struct message_rcpt *rcpts;
+    char id[MESSAGE_ID_LEN + 1];
+    char queue_id[QUEUE_ID_MAX + 1]; /* "" while the MTA hasn't told */
+    char message_id[MESSAGE_ID_HEADER_MAX + 1];
+    char *login; /* or NULL */
+    bool tls;
+    const char *reason; /* why the whole message goes by SMTP, or NULL */
+    msec_t wait_left;   /* of discovery-wait */
+    struct buf trace;
+    struct content *content; /* NULL before the headers */
+    struct error failed;     /* content that can't be taken, or not be stored */
+};
+
+struct session {
+    unsigned magic;
+    bool can_divert; /* negotiated: recipients can be deleted, header values come with their leading space */
+    bool has_address;
+    struct netaddr address;
+    char *name; /* verified, or NULL */
+    char *helo; /* or NULL */
+    struct message m;
+};
+
+struct session *session_new(void);
+void session_free(struct session **s);
+/* Asserts that `p`, which libmilter kept for us, is a session. */
+struct session *session_check(void *p);
+
+void session_connect(struct session *s, const char *name, const struct sockaddr *address);
+void session_helo(struct session *s, const char *helo);
+
+struct session_mail {
+    struct settings *settings; /* a reference, which the session takes over */
+    const char *path;          /* "<alice@a.test>" */
+    char *const *params;       /* NULL-terminated */
+    const char *login;         /* {auth_authen}, or NULL */
+    bool tls;
+};
+/* Begins a message. False: all of it goes by SMTP (message.reason says why), no more need be told. */
+bool session_mail(struct session *s, const struct session_mail *mail);
+/* Ends the message, whatever came of it. */
+void session_reset(struct session *s);
+bool session_has_message(const struct session *s);
+
+void session_set_queue_id(struct session *s, const char *queue_id); /* NULL: still unknown */
+
+/*
+ * Adds a recipient. True: `domain` (normalized) must be looked up, and the answer given to session_judge();
+ * false: it is decided.
+ */
+bool session_rcpt(struct session *s, const char *path, char *const *params, const char *mailer,
+                  char domain_r[DOMAIN_MAX + 1]);
+void session_judge(struct session *s, const struct eligibility_policy *policy);
+
+/* The recipients that would be diverted now; copies of one address count. */
+size_t session_count_diverted(const struct session *s);
+/* Why recipient `i` goes by SMTP, or NULL. */
+const char *session_rcpt_reason(const struct session *s, size_t i);
+
+/* The envelope is complete. False: nobody is left to divert to. `dir`: of the spool. */
+bool session_begin_content(struct session *s, const char *dir);
+/* False: all of it goes by SMTP, or nothing more can be taken (message.failed). */
+bool session_header(struct session *s, const char *name, const char *value);
+bool session_body(struct session *s, const void *data, size_t len);
+/* False as above; else size and digest are fixed, and recipients whose policy has a smaller max_size are left to SMTP. */
+bool session_finish_content(struct session *s);
+
+#endif

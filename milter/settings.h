@@ -1,0 +1,46 @@
+/*
+ * What pontoon-milter takes from the configuration, as one immutable, counted snapshot: a message keeps the
+ * settings it began with, whatever SIGHUP brings meanwhile.
+ */
+#ifndef PONTOON_MILTER_SETTINGS_H
+#define PONTOON_MILTER_SETTINGS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/clock.h"
+#include "lib/config.h"
+#include "lib/netaddr.h"
+#include "lib/result.h"
+
+struct settings_list {
+    char **words;
+    size_t n;
+};
+
+struct settings {
+    atomic_uint references;
+    const char *off; /* why nothing at all is diverted, or NULL */
+    char *hostname;
+    struct settings_list domains;
+    bool any_client, authenticated_clients, local_clients;
+    struct netaddr_list *networks; /* further clients; may be NULL */
+    struct settings_list transports;
+    struct settings_list divert_recipients, keep_recipients;
+    uint64_t max_size; /* UINT64_MAX: no limit */
+    size_t spool_memory;
+    bool tempfail; /* on-store-failure */
+    msec_t discovery_wait, notify_hold, resubmission_window, expire_after;
+};
+
+/* Also the daemon's check of a configuration. One reference, for the caller. */
+enum result settings_new(const struct config *config, struct settings **s_r, struct error *err);
+void settings_release(struct settings **s);
+
+/* What new messages use. settings_install() takes over the caller's reference; both from any thread. */
+void settings_install(struct settings *s);
+struct settings *settings_current(void); /* a new reference */
+
+#endif
