@@ -180,8 +180,8 @@ static int find_and_show(const struct ctl *ctl, const struct site *sites)
                          ctl->args[0]);
     else
         code = show_ids(ctl, sites, ids, n);
-    while (n > 0)
-        mem_free(&ids[--n]);
+    for (size_t i = 0; i < n; i++)
+        mem_free(&ids[i]);
     return code;
 }
 
