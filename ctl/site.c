@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "ctl/ctl.h"
 
@@ -16,9 +16,8 @@ int site_config(const char *config_file, struct config **config_r)
 /* EX_OK with *there_r, or the exit code after an error. */
 static int look_for(const struct config *config, const char *key, bool *there_r)
 {
-    struct stat st;
     const char *dir = config_string(config, key);
-    *there_r = stat(dir, &st) == 0;
+    *there_r = access(dir, R_OK | X_OK) == 0;
     if (*there_r || errno == ENOENT)
         return EX_OK;
     return ctl_error(EX_NOPERM, "%s %s: %s; run this as root or as the daemon's user", key, dir, strerror(errno));
