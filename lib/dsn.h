@@ -35,13 +35,14 @@ struct dsn {
     msec_t now;
     const struct dsn_rcpt *rcpts; /* all with one action */
     size_t nrcpts;
+    char boundary[40];       /* of the MIME parts: made by dsn_write_begin() */
 };
 
 /*
  * Appends everything up to and with the header of the third part (CRLF); the caller then appends the original
  * message, or its header (dsn_wants_full()), and dsn_write_end(). `eight_bit`: the original has bytes over 127.
  */
-void dsn_write_begin(struct buf *out, const struct dsn *d, bool full, bool eight_bit);
+void dsn_write_begin(struct buf *out, struct dsn *d, bool full, bool eight_bit);
 void dsn_write_end(struct buf *out, const struct dsn *d);
 /* RFC 3461 section 4.3: RET=HDRS or absent with a large message (over `limit`): headers only. */
 bool dsn_wants_full(const char *ret, uint64_t size, uint64_t limit);

@@ -4,7 +4,8 @@
  * A transaction goes: smtp_begin() -> on_envelope (replies to MAIL and every RCPT; nothing sent yet)
  * -> smtp_data() -> on_go (354) -> smtp_write()/on_room … -> smtp_end() -> on_final. It may be left
  * before smtp_end() by smtp_abort(): RSET where possible, else the connection is dropped, so that the MTA keeps
- * nothing. Whatever happens, exactly one of on_final and on_failed is the last callback, unless aborted.
+ * nothing. Whatever happens, exactly one of on_final and on_failed is the last callback, unless aborted; with
+ * it the transaction is gone. No callback runs inside a call of these functions: all come from the loop.
  *
  * Commands are pipelined where the server offers it (RFC 2920); BODY, SMTPUTF8, SIZE and DSN parameters
  * are sent where it offers them, and their lack is an error only where the mail would suffer (8-bit or
@@ -40,9 +41,9 @@ struct smtp_pool_options {
 };
 
 struct smtp_pool *smtp_pool_new(struct loop *loop, const struct smtp_pool_options *o);
-/* Closes; transactions under way get no more callbacks. */
+/* Closes; transactions under way get no more callbacks, and are still to be freed by smtp_abort(). */
 void smtp_pool_free(struct smtp_pool **pool);
-unsigned smtp_pool_busy(const struct smtp_pool *pool);
+unsigned smtp_pool_busy(const struct smtp_pool *pool); /* transactions under way or waiting */
 
 /* For XCLIENT; NULL members are sent as [UNAVAILABLE] (name, helo) or not at all (login). */
 struct smtp_peer {
@@ -61,12 +62,13 @@ struct smtp_callbacks {
     void (*on_room)(void *arg); /* what was written has mostly gone out: write more */
     void (*on_dot)(void *arg);  /* may be NULL: after smtp_end(), all bytes up to the final dot are in the kernel */
     /*
-     * SMTP: n == 1, for all accepted recipients. LMTP: one for each accepted recipient in order.
+     * SMTP: n == 1, for all accepted recipients. LMTP: one for each accepted recipient in order; if the connection
+     * is lost after some of them, the others get a "451 4.4.2" of our own.
      */
     void (*on_final)(void *arg, const struct smtp_reply *replies, size_t n);
     /*
      * Connect, TLS-less greeting, EHLO, MAIL or DATA failed, or the connection was lost. `reply` is what the server
-     * said last, or NULL. `after_dot`: the final dot was sent and its answer is unknown.
+     * said about this mail, or NULL. `after_dot`: the final dot was sent and its answer is unknown.
      */
     void (*on_failed)(void *arg, enum result result, const struct smtp_reply *reply, bool after_dot, const struct error *err);
 };
@@ -78,7 +80,7 @@ void smtp_data(struct smtp_transaction *t);
 bool smtp_write(struct smtp_transaction *t, const void *data, size_t len);
 size_t smtp_backlog(const struct smtp_transaction *t); /* bytes not yet taken by the socket; stop writing above 256 KiB */
 void smtp_end(struct smtp_transaction *t);
-void smtp_abort(struct smtp_transaction **t); /* frees; no more callbacks */
+void smtp_abort(struct smtp_transaction **t); /* frees; no more callbacks. *t may be NULL */
 /* "127.0.0.3[127.0.0.3]:10025" of the connection in use, for logs; valid from on_envelope on. */
 const char *smtp_relay(const struct smtp_transaction *t);
 /* The socket of a transaction in DATA (bridge/witness.h), -1 if none. */

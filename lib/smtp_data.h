@@ -1,6 +1,6 @@
 /*
  * The bytes of DATA: dot-stuffing as a stream (RFC 5321 section 4.5.2), and the watch for line ends that
- * could end DATA early elsewhere (SMTP smuggling): a bare LF, or a bare CR where `forbid_bare_cr`. Pure.
+ * could end DATA early elsewhere (SMTP smuggling): a bare LF never leaves; a bare CR is for the caller to judge. Pure.
  */
 #ifndef PONTOON_SMTP_DATA_H
 #define PONTOON_SMTP_DATA_H

@@ -1,0 +1,624 @@
+/*
+ * The SMTP dialogue on one connection, as a table of steps: see smtp_internal.h.
+ *
+ * Handlers return false when the session is gone. Callers' callbacks never run in here (smtp_transaction.c), so that
+ * nothing changes under a handler's feet.
+ */
+#include <assert.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/smtp_internal.h"
+
+enum step {
+    STEP_CONNECT,
+    STEP_GREETING,
+    STEP_EHLO,
+    STEP_XCLIENT,
+    STEP_IDLE, /* no transaction */
+    STEP_RESET,
+    STEP_MAIL,
+    STEP_RCPT,
+    STEP_ENVELOPE, /* the owner's turn: DATA, or leave it */
+    STEP_DATA,
+    STEP_CONTENT, /* the owner writes */
+    STEP_FINAL,
+    STEPS
+};
+
+struct smtp_session {
+    struct smtp_session_context context;
+    const struct smtp_pool_options *options;
+    struct smtp_connection *connection;
+    struct buf command;
+    enum step step;
+    struct smtp_offer offer;
+    struct smtp_peer peer; /* what XCLIENT said last; no address: none yet */
+    struct smtp_transaction *transaction;
+    unsigned served;
+    bool kept;  /* the connection had been lying ready when this transaction came */
+    bool ahead; /* the envelope was sent before the reply to RSET */
+    bool spent; /* the server is about to close */
+};
+
+struct step_rule {
+    const char *name;
+    int expects;    /* first digit of the reply that leads on; 0: no reply is due */
+    size_t timeout; /* which one of struct smtp_pool_options, 0 none */
+    bool (*accepted)(struct smtp_session *s, const struct smtp_reply *r, const char *raw);
+    bool (*refused)(struct smtp_session *s, const struct smtp_reply *r);
+};
+static const struct step_rule rules[STEPS];
+
+/* ---- ends ---- */
+
+static void enter(struct smtp_session *s, enum step step)
+{
+    s->step = step;
+    size_t where = rules[step].timeout;
+    msec_t timeout = 0;
+    if (where != 0)
+        memcpy(&timeout, (const char *)s->options + where, sizeof timeout);
+    smtp_connection_timeout(s->connection, timeout);
+}
+
+static struct smtp_transaction *detach(struct smtp_session *s)
+{
+    struct smtp_transaction *t = s->transaction;
+    s->transaction = NULL;
+    if (t != NULL)
+        t->session = NULL;
+    return t;
+}
+
+static void free_session(struct smtp_session *s)
+{
+    smtp_connection_close(&s->connection);
+    buf_free(&s->command);
+    mem_free(&s);
+}
+
+static bool leave(struct smtp_session *s, struct smtp_transaction *again, bool unreachable, const struct error *err)
+{
+    s->context.owner->gone(s->context.arg, s, again, unreachable, err);
+    free_session(s);
+    return false;
+}
+
+/* LMTP, and some recipients have their answer already: it must not be lost. */
+static void settle_partly(struct smtp_transaction *t, const struct error *err)
+{
+    while (t->nreplies < t->accepted) {
+        struct smtp_reply *r = &t->replies[t->nreplies++];
+        r->code = 451;
+        snprintf(r->dsn, sizeof r->dsn, "4.4.2");
+        snprintf(r->text, sizeof r->text, "%s", err->text);
+    }
+    smtp_transaction_final(t);
+}
+
+/* The connection is of no use any more. `reply`: the server's last word, or NULL. */
+static bool give_up(struct smtp_session *s, const struct error *err, const struct smtp_reply *reply, bool retry)
+{
+    bool after_dot = s->step == STEP_FINAL && smtp_connection_backlog(s->connection) == 0;
+    bool partly = s->step == STEP_FINAL && s->transaction->nreplies > 0;
+    bool unreachable = s->step == STEP_CONNECT;
+    struct smtp_transaction *t = detach(s);
+    struct smtp_transaction *again = NULL;
+    if (t != NULL && t->orphan)
+        smtp_transaction_free(&t);
+    else if (t != NULL && retry)
+        again = t;
+    else if (t != NULL && partly)
+        settle_partly(t, err);
+    else if (t != NULL)
+        smtp_transaction_failed(t, err, reply, after_dot);
+    else
+        log_debug("%s: %s", s->context.relay, err->text);
+    return leave(s, again, unreachable, err);
+}
+
+static bool retire(struct smtp_session *s)
+{
+    smtp_connection_say_goodbye(s->connection);
+    return leave(s, NULL, false, NULL);
+}
+
+static bool worn_out(const struct smtp_session *s)
+{
+    return s->spent || (s->options->max_per_connection > 0 && s->served >= s->options->max_per_connection);
+}
+
+/* The transaction, if there was one, has what it wanted: ready for another. */
+static bool release(struct smtp_session *s)
+{
+    detach(s);
+    if (worn_out(s))
+        return retire(s);
+    enter(s, STEP_IDLE);
+    s->context.owner->ready(s->context.arg, s);
+    return true;
+}
+
+/* As Postfix says it: "host X said: 550 ... (in reply to MAIL FROM command)". */
+static void said(const struct smtp_session *s, enum result result, const char *step, const struct smtp_reply *r,
+                 struct error *err)
+{
+    char text[sizeof r->text + 20];
+    smtp_reply_text(r, text, sizeof text);
+    error_set_dsn(err, result, smtp_reply_dsn(r), "host %s said: %s (in reply to %s)", s->context.relay, text, step);
+    if (result == RESULT_TEMP && err->dsn[0] == '5')
+        err->dsn[0] = '4';
+}
+
+/* A kept connection that the server closed at the same moment: nobody saw anything of this transaction. */
+static bool may_retry(const struct smtp_session *s)
+{
+    const struct smtp_transaction *t = s->transaction;
+    return t != NULL && s->kept && !t->answered && !t->fresh && !t->orphan;
+}
+
+/* ---- asking ---- */
+
+static void send_command(struct smtp_session *s, enum step step)
+{
+    smtp_connection_send(s->connection, &s->command, 1);
+    enter(s, step);
+}
+
+static void send_ehlo(struct smtp_session *s)
+{
+    buf_printf(&s->command, "%s %s\r\n", s->options->lmtp ? "LHLO" : "EHLO", s->options->helo);
+    send_command(s, STEP_EHLO);
+}
+
+static void send_reset(struct smtp_session *s)
+{
+    buf_add_str(&s->command, "RSET\r\n");
+    send_command(s, STEP_RESET);
+}
+
+static void write_rcpt(struct smtp_session *s, size_t i)
+{
+    smtp_write_rcpt(&s->command, &s->transaction->envelope.rcpts[i], &s->offer);
+    smtp_connection_send(s->connection, &s->command, 1);
+}
+
+/* MAIL, and with PIPELINING every RCPT behind it; replies are read while this goes out. */
+static void write_envelope(struct smtp_session *s)
+{
+    struct smtp_transaction *t = s->transaction;
+    t->nreplies = t->accepted = 0;
+    if (t->replies == NULL)
+        t->replies = mem_zero(t->envelope.nrcpts, sizeof *t->replies);
+    smtp_write_mail(&s->command, &t->envelope, &s->offer);
+    smtp_connection_send(s->connection, &s->command, 1);
+    for (size_t i = 0; s->offer.pipelining && i < t->envelope.nrcpts; i++)
+        write_rcpt(s, i);
+}
+
+static bool same_peer(const struct smtp_peer *a, const struct smtp_peer *b)
+{
+    return strcmp(a->address, b->address) == 0 && strcmp(a->name, b->name) == 0 && strcmp(a->helo, b->helo) == 0;
+}
+
+static bool needs_xclient(const struct smtp_session *s)
+{
+    const struct smtp_peer *peer = &s->transaction->peer;
+    return peer->address[0] != '\0' && !same_peer(peer, &s->peer);
+}
+
+static bool fail_without_xclient(struct smtp_session *s, const struct smtp_reply *reply)
+{
+    char text[sizeof reply->text + 20] = "offers no XCLIENT ADDR", us[NETADDR_TEXT_SIZE];
+    struct error err;
+    if (reply != NULL)
+        smtp_reply_text(reply, text, sizeof text);
+    smtp_connection_local(s->connection, us);
+    error_set_dsn(&err, RESULT_TEMP, "4.3.5",
+                  "host %s: %.250s; if it is Postfix, add %s to smtpd_authorized_xclient_hosts of this listener",
+                  s->context.relay, text, us);
+    return give_up(s, &err, reply, false);
+}
+
+/* Connected and greeted, or done with something else: goes on to the transaction, if there is one. */
+static bool begin(struct smtp_session *s)
+{
+    struct smtp_transaction *t = s->transaction;
+    struct error err;
+    if (t == NULL)
+        return release(s);
+    if (needs_xclient(s) && (s->offer.xclient & XCLIENT_ADDR)) {
+        s->peer = t->peer;
+        smtp_write_xclient(&s->command, &s->peer, &s->offer);
+        send_command(s, STEP_XCLIENT);
+        return true;
+    }
+    if (needs_xclient(s) && s->options->xclient_required)
+        return fail_without_xclient(s, NULL);
+    if (smtp_envelope_fits(&t->envelope, &s->offer, &err) != RESULT_OK) {
+        error_prefix(&err, "host %s", s->context.relay);
+        smtp_transaction_failed(t, &err, NULL, false);
+        return release(s);
+    }
+    write_envelope(s);
+    enter(s, STEP_MAIL);
+    return true;
+}
+
+/* ---- replies ---- */
+
+static bool on_greeting(struct smtp_session *s, const struct smtp_reply *r, const char *raw)
+{
+    (void)r, (void)raw;
+    send_ehlo(s);
+    return true;
+}
+
+/* Before XCLIENT a refusal is about us, and no reason to bounce mail; after it, it is about the peer. */
+static bool on_refusal(struct smtp_session *s, const struct smtp_reply *r)
+{
+    struct error err;
+    said(s, s->peer.address[0] != '\0' ? smtp_reply_result(r) : RESULT_TEMP, rules[s->step].name, r, &err);
+    return give_up(s, &err, r, false);
+}
+
+static bool on_ehlo(struct smtp_session *s, const struct smtp_reply *r, const char *raw)
+{
+    (void)r;
+    smtp_ehlo_parse(raw, &s->offer);
+    return begin(s);
+}
+
+static bool on_xclient(struct smtp_session *s, const struct smtp_reply *r, const char *raw)
+{
+    (void)r, (void)raw;
+    send_ehlo(s); /* the server begins anew */
+    return true;
+}
+
+/* 554 is a greeting that turns the peer away (RFC 5321 section 3.1); the others turn us away. */
+static bool on_xclient_refused(struct smtp_session *s, const struct smtp_reply *r)
+{
+    return r->code == 554 ? on_refusal(s, r) : fail_without_xclient(s, r);
+}
+
+static bool on_reset(struct smtp_session *s, const struct smtp_reply *r, const char *raw)
+{
+    (void)r, (void)raw;
+    if (!s->ahead)
+        return begin(s);
+    s->ahead = false;
+    enter(s, STEP_MAIL);
+    return true;
+}
+
+static bool on_reset_refused(struct smtp_session *s, const struct smtp_reply *r)
+{
+    struct error err;
+    said(s, RESULT_TEMP, rules[s->step].name, r, &err);
+    return give_up(s, &err, r, may_retry(s));
+}
+
+/* Every reply of the envelope is there. */
+static bool conclude_envelope(struct smtp_session *s)
+{
+    struct smtp_transaction *t = s->transaction;
+    struct error err;
+    if (smtp_reply_result(&t->mail) != RESULT_OK) {
+        said(s, smtp_reply_result(&t->mail), rules[STEP_MAIL].name, &t->mail, &err);
+        smtp_transaction_failed(t, &err, &t->mail, false);
+        if (t->orphan)
+            smtp_transaction_free(&s->transaction);
+        return release(s);
+    }
+    if (t->orphan) {
+        smtp_transaction_free(&s->transaction);
+        send_reset(s);
+        s->context.owner->ready(s->context.arg, s);
+        return true;
+    }
+    enter(s, STEP_ENVELOPE);
+    smtp_transaction_envelope(t);
+    return true;
+}
+
+static bool on_mail(struct smtp_session *s, const struct smtp_reply *r, const char *raw)
+{
+    (void)raw;
+    s->transaction->mail = *r;
+    if (!s->offer.pipelining)
+        write_rcpt(s, 0);
+    enter(s, STEP_RCPT);
+    return true;
+}
+
+static bool on_mail_refused(struct smtp_session *s, const struct smtp_reply *r)
+{
+    s->transaction->mail = *r;
+    if (!s->offer.pipelining)
+        return conclude_envelope(s);
+    enter(s, STEP_RCPT); /* those sent already are answered too */
+    return true;
+}
+
+static bool on_rcpt_refused(struct smtp_session *s, const struct smtp_reply *r)
+{
+    struct smtp_transaction *t = s->transaction;
+    t->replies[t->nreplies++] = *r;
+    if (t->nreplies == t->envelope.nrcpts)
+        return conclude_envelope(s);
+    if (!s->offer.pipelining)
+        write_rcpt(s, t->nreplies);
+    enter(s, STEP_RCPT);
+    return true;
+}
+
+static bool on_rcpt(struct smtp_session *s, const struct smtp_reply *r, const char *raw)
+{
+    (void)raw;
+    s->transaction->accepted++;
+    return on_rcpt_refused(s, r);
+}
+
+static bool on_data(struct smtp_session *s, const struct smtp_reply *r, const char *raw)
+{
+    (void)r, (void)raw;
+    enter(s, STEP_CONTENT);
+    smtp_transaction_go(s->transaction);
+    return true;
+}
+
+static bool on_data_refused(struct smtp_session *s, const struct smtp_reply *r)
+{
+    struct error err;
+    said(s, smtp_reply_result(r), rules[STEP_DATA].name, r, &err);
+    smtp_transaction_failed(s->transaction, &err, r, false);
+    detach(s);
+    send_reset(s);
+    s->context.owner->ready(s->context.arg, s);
+    return true;
+}
+
+static bool on_final_refused(struct smtp_session *s, const struct smtp_reply *r)
+{
+    struct smtp_transaction *t = s->transaction;
+    t->replies[t->nreplies++] = *r;
+    s->spent = s->spent || r->code == 421;
+    if (s->options->lmtp && t->nreplies < t->accepted) {
+        enter(s, STEP_FINAL);
+        return true;
+    }
+    smtp_transaction_final(t);
+    smtp_connection_drain_fully(s->connection, false);
+    return release(s);
+}
+
+static bool on_final(struct smtp_session *s, const struct smtp_reply *r, const char *raw)
+{
+    (void)raw;
+    return on_final_refused(s, r);
+}
+
+#define TIMEOUT(member) offsetof(struct smtp_pool_options, member##_timeout)
+static const struct step_rule rules[STEPS] = {
+    [STEP_CONNECT] = {"connect", 0, TIMEOUT(connect), NULL, NULL},
+    [STEP_GREETING] = {"connection", 2, TIMEOUT(command), on_greeting, on_refusal},
+    [STEP_EHLO] = {"EHLO", 2, TIMEOUT(command), on_ehlo, on_refusal},
+    [STEP_XCLIENT] = {"XCLIENT", 2, TIMEOUT(command), on_xclient, on_xclient_refused},
+    [STEP_IDLE] = {"nothing", 0, TIMEOUT(idle), NULL, NULL},
+    [STEP_RESET] = {"RSET", 2, TIMEOUT(command), on_reset, on_reset_refused},
+    [STEP_MAIL] = {"MAIL FROM", 2, TIMEOUT(command), on_mail, on_mail_refused},
+    [STEP_RCPT] = {"RCPT TO", 2, TIMEOUT(command), on_rcpt, on_rcpt_refused},
+    [STEP_ENVELOPE] = {"the envelope", 0, 0, NULL, NULL},
+    [STEP_DATA] = {"DATA", 3, TIMEOUT(command), on_data, on_data_refused},
+    [STEP_CONTENT] = {"message content", 0, 0, NULL, NULL}, /* writing has its own: see smtp_connection_open() */
+    [STEP_FINAL] = {"end of DATA", 2, TIMEOUT(final), on_final, on_final_refused},
+};
+
+/* ---- events of the connection ---- */
+
+static void on_connected(void *arg)
+{
+    enter(arg, STEP_GREETING);
+}
+
+static bool on_reply(void *arg, const struct smtp_reply *r, const char *raw)
+{
+    struct smtp_session *s = arg;
+    const struct step_rule *rule = &rules[s->step];
+    struct error err;
+    int class = r->code / 100;
+    if (r->code == 421 && s->step != STEP_FINAL) {
+        said(s, RESULT_TEMP, rule->name, r, &err);
+        return give_up(s, &err, r, may_retry(s));
+    }
+    if (s->transaction != NULL && s->step != STEP_RESET)
+        s->transaction->answered = true;
+    if (class == rule->expects)
+        return rule->accepted(s, r, raw);
+    if (class >= 4)
+        return rule->refused(s, r);
+    said(s, RESULT_TEMP, rule->name, r, &err);
+    snprintf(err.dsn, sizeof err.dsn, "4.5.0");
+    error_prefix(&err, "protocol error");
+    return give_up(s, &err, r, false);
+}
+
+static void on_drained(void *arg)
+{
+    struct smtp_session *s = arg;
+    if (s->step == STEP_CONTENT)
+        smtp_transaction_room(s->transaction);
+    else if (s->step == STEP_FINAL)
+        enter(s, STEP_FINAL); /* the dot went out now: its time begins */
+}
+
+/* What became of the transaction: *said_r is the reply that decided it, or NULL. */
+static void describe_loss(const struct smtp_session *s, enum smtp_loss loss, const char *why,
+                          const struct smtp_reply **said_r, struct error *err)
+{
+    const char *relay = s->context.relay, *name = rules[s->step].name;
+    const struct smtp_reply *stray = *said_r;
+    if (s->step == STEP_CONNECT) {
+        error_set_dsn(err, RESULT_TEMP, "4.4.1", "connect to %s: %s", relay, why);
+    } else if (s->step == STEP_RCPT && smtp_reply_result(&s->transaction->mail) != RESULT_OK) {
+        *said_r = &s->transaction->mail; /* the verdict had come before */
+        said(s, smtp_reply_result(*said_r), rules[STEP_MAIL].name, *said_r, err);
+    } else if (loss == SMTP_LOST) {
+        error_set_dsn(err, RESULT_TEMP, "4.4.2", "lost connection with %s while sending %s: %s", relay, name, why);
+    } else if (loss == SMTP_TIMEOUT) {
+        error_set_dsn(err, RESULT_TEMP, "4.4.2", "conversation with %s timed out while sending %s", relay, name);
+    } else if (stray != NULL && (stray->code == 421 || (s->step == STEP_CONTENT && stray->code >= 400))) {
+        said(s, smtp_reply_result(stray), name, stray, err);
+    } else {
+        char text[sizeof stray->text + 20] = "";
+        if (stray != NULL)
+            smtp_reply_text(stray, text, sizeof text);
+        error_set_dsn(err, RESULT_TEMP, "4.5.0", "protocol error: host %s, during %s: %s%s%.200s", relay, name, why,
+                      stray ? ": " : "", text);
+    }
+}
+
+static void on_lost(void *arg, enum smtp_loss loss, const struct smtp_reply *stray, const char *why)
+{
+    struct smtp_session *s = arg;
+    bool closed = loss == SMTP_LOST || (stray != NULL && stray->code == 421);
+    struct error err;
+    if (s->step == STEP_IDLE && loss == SMTP_TIMEOUT) {
+        retire(s);
+        return;
+    }
+    describe_loss(s, loss, why, &stray, &err);
+    if (!closed && s->transaction == NULL)
+        log_warning("%s", err.text);
+    give_up(s, &err, stray, closed && may_retry(s));
+}
+
+static const struct smtp_connection_events events = {
+    .connected = on_connected, .reply = on_reply, .drained = on_drained, .lost = on_lost};
+
+/* ---- what the pool and the client ask for ---- */
+
+struct smtp_session *smtp_session_new(const struct smtp_session_context *context)
+{
+    struct smtp_session *s = mem_zero(1, sizeof *s);
+    s->context = *context;
+    s->options = context->options;
+    buf_init(&s->command, SMTP_COMMAND_MAX);
+    s->connection = smtp_connection_open(context->loop, &s->options->server, s->options->data_timeout, &events, s);
+    enter(s, STEP_CONNECT);
+    return s;
+}
+
+void smtp_session_free(struct smtp_session **s_p)
+{
+    struct smtp_session *s = *s_p;
+    struct smtp_transaction *t = detach(s);
+    if (t != NULL && t->orphan)
+        smtp_transaction_free(&t);
+    if (s->step == STEP_IDLE)
+        smtp_connection_say_goodbye(s->connection);
+    free_session(s);
+    *s_p = NULL;
+}
+
+bool smtp_session_unused(const struct smtp_session *s)
+{
+    return s->transaction == NULL;
+}
+
+enum smtp_fit smtp_session_fit(const struct smtp_session *s, const struct smtp_transaction *t)
+{
+    bool kept = s->step == STEP_IDLE || s->step == STEP_RESET;
+    if (s->transaction != NULL || worn_out(s) || (t->fresh && kept))
+        return SMTP_FIT_NONE;
+    if (same_peer(&s->peer, &t->peer))
+        return SMTP_FIT_GOOD;
+    return t->peer.address[0] != '\0' ? SMTP_FIT_AFTER_XCLIENT : SMTP_FIT_NONE; /* XCLIENT can't be undone */
+}
+
+void smtp_session_start(struct smtp_session *s, struct smtp_transaction *t)
+{
+    struct error err;
+    assert(s->transaction == NULL);
+    s->transaction = t;
+    t->session = s;
+    s->served++;
+    s->kept = s->step == STEP_IDLE || s->step == STEP_RESET;
+    if (s->step == STEP_IDLE) {
+        begin(s);
+    } else if (s->step == STEP_RESET && s->offer.pipelining && !needs_xclient(s) &&
+               smtp_envelope_fits(&t->envelope, &s->offer, &err) == RESULT_OK) {
+        write_envelope(s);
+        s->ahead = true;
+    }
+}
+
+void smtp_session_data(struct smtp_session *s)
+{
+    if (s->step != STEP_ENVELOPE || s->transaction->accepted == 0)
+        log_panic("smtp_data() without an accepted recipient");
+    buf_add_str(&s->command, "DATA\r\n");
+    send_command(s, STEP_DATA);
+}
+
+void smtp_session_write(struct smtp_session *s, const void *content, size_t len)
+{
+    if (s->step != STEP_CONTENT)
+        log_panic("smtp_write() before on_go or after smtp_end()");
+    smtp_connection_send_content(s->connection, &s->transaction->data, content, len);
+}
+
+void smtp_session_end(struct smtp_session *s)
+{
+    struct smtp_transaction *t = s->transaction;
+    struct error err;
+    if (s->step != STEP_CONTENT)
+        log_panic("smtp_end() before on_go or twice");
+    if (t->data.bare_lf) {
+        error_set_dsn(&err, RESULT_PERM, "5.6.0", "the message has a bare LF");
+        give_up(s, &err, NULL, false);
+        return;
+    }
+    size_t n = s->options->lmtp ? t->accepted : 1;
+    mem_free(&t->replies);
+    t->replies = mem_zero(n, sizeof *t->replies);
+    t->nreplies = 0;
+    smtp_connection_drain_fully(s->connection, true);
+    buf_add_str(&s->command, smtp_data_end(&t->data));
+    smtp_connection_send(s->connection, &s->command, (unsigned)n);
+    enter(s, STEP_FINAL);
+}
+
+void smtp_session_abort(struct smtp_session *s)
+{
+    struct smtp_transaction *t = s->transaction;
+    if (s->ahead || s->step == STEP_MAIL || s->step == STEP_RCPT) {
+        t->orphan = true; /* until the replies that it asked for are there */
+        smtp_transaction_mute(t);
+        return;
+    }
+    detach(s);
+    bool content = s->step == STEP_DATA || s->step == STEP_CONTENT || s->step == STEP_FINAL;
+    if (s->step == STEP_ENVELOPE)
+        send_reset(s);
+    smtp_transaction_free(&t);
+    if (content) /* only this makes the server forget it */
+        leave(s, NULL, false, NULL);
+    else
+        s->context.owner->ready(s->context.arg, s);
+}
+
+size_t smtp_session_backlog(const struct smtp_session *s)
+{
+    return smtp_connection_backlog(s->connection);
+}
+
+int smtp_session_final_fd(const struct smtp_session *s)
+{
+    return s->step == STEP_FINAL ? smtp_connection_fd(s->connection) : -1;
+}
