@@ -67,14 +67,13 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long 
 {
     (void)f2, (void)f3;
     struct session *s = session_of(ctx);
-    const unsigned long unwanted = SMFIP_NOUNKNOWN | SMFIP_NOEOH;
     /* libmilter answers for us where the MTA can't do without (so they are always on offer). */
-    const unsigned long no_reply = SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_RCPT | SMFIP_NR_HDR;
+    const unsigned long no_reply = SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_EOH;
     s->can_divert = (actions & SMFIF_DELRCPT) != 0 && (steps & SMFIP_HDR_LEADSPC) != 0;
     if (!s->can_divert)
         log_error("the MTA's milter protocol is too old (no delete-recipient or exact headers): nothing is diverted");
     *actions_r = actions & (SMFIF_DELRCPT | SMFIF_SETSYMLIST);
-    *steps_r = steps & (unwanted | no_reply | SMFIP_HDR_LEADSPC);
+    *steps_r = steps & (SMFIP_NOUNKNOWN | no_reply | SMFIP_HDR_LEADSPC);
     *f2_r = *f3_r = 0;
     if (actions & SMFIF_SETSYMLIST)
         ask_for_macros(ctx);
@@ -183,6 +182,13 @@ static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
     return SMFIS_NOREPLY;
 }
 
+/* Not wanted, but without this step libmilter (8.17) takes the body of a message without headers for an error. */
+static sfsistat on_eoh(SMFICTX *ctx)
+{
+    (void)ctx;
+    return SMFIS_NOREPLY;
+}
+
 static sfsistat on_body(SMFICTX *ctx, unsigned char *data, size_t len)
 {
     struct session *s = session_of(ctx);
@@ -237,6 +243,7 @@ struct smfiDesc callbacks_description = {
     .xxfi_envrcpt = on_rcpt,
     .xxfi_data = on_data,
     .xxfi_header = on_header,
+    .xxfi_eoh = on_eoh,
     .xxfi_body = on_body,
     .xxfi_eom = on_eom,
     .xxfi_abort = on_abort,
