@@ -234,6 +234,11 @@ void smtp_connection_local(const struct smtp_connection *c, char out[NETADDR_TEX
         netaddr_ip(&a, out);
 }
 
+void smtp_connection_hang_up(struct smtp_connection *c)
+{
+    shutdown(smtp_connection_fd(c), SHUT_RDWR);
+}
+
 void smtp_connection_say_goodbye(struct smtp_connection *c)
 {
     /* Nobody waits for the answer, and whether it goes out does not matter. */

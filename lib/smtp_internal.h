@@ -77,6 +77,7 @@ size_t smtp_connection_backlog(const struct smtp_connection *c);
 int smtp_connection_fd(const struct smtp_connection *c);
 void smtp_connection_local(const struct smtp_connection *c, char out[NETADDR_TEXT_SIZE]); /* our own address */
 void smtp_connection_say_goodbye(struct smtp_connection *c); /* QUIT as a courtesy; close it then */
+void smtp_connection_hang_up(struct smtp_connection *c); /* even if another process has the socket too; close it then */
 
 /* ---- one transaction (smtp_transaction.c) ---- */
 
@@ -124,6 +125,7 @@ void smtp_transaction_mute(struct smtp_transaction *t); /* no more callbacks */
 void smtp_transaction_envelope(struct smtp_transaction *t);
 void smtp_transaction_go(struct smtp_transaction *t);
 void smtp_transaction_room(struct smtp_transaction *t);
+void smtp_transaction_dot(struct smtp_transaction *t);
 void smtp_transaction_final(struct smtp_transaction *t);
 void smtp_transaction_failed(struct smtp_transaction *t, const struct error *err, const struct smtp_reply *reply,
                              bool after_dot);
@@ -159,7 +161,7 @@ void smtp_session_end(struct smtp_session *s);
 /* The transaction is given up: the session takes care of it, and of itself. */
 void smtp_session_abort(struct smtp_session *s);
 size_t smtp_session_backlog(const struct smtp_session *s);
-int smtp_session_final_fd(const struct smtp_session *s); /* -1 unless it awaits the final reply */
+int smtp_session_final_fd(const struct smtp_session *s); /* -1 unless the next reply is the final one */
 
 /* ---- the pool (smtp_pool.c) ---- */
 

@@ -451,10 +451,12 @@ static bool on_reply(void *arg, const struct smtp_reply *r, const char *raw)
 static void on_drained(void *arg)
 {
     struct smtp_session *s = arg;
-    if (s->step == STEP_CONTENT)
+    if (s->step == STEP_CONTENT) {
         smtp_transaction_room(s->transaction);
-    else if (s->step == STEP_FINAL)
+    } else if (s->step == STEP_FINAL && smtp_connection_backlog(s->connection) == 0) {
         enter(s, STEP_FINAL); /* the dot went out now: its time begins */
+        smtp_transaction_dot(s->transaction);
+    }
 }
 
 /* What became of the transaction: *said_r is the reply that decided it, or NULL. */
@@ -603,11 +605,12 @@ void smtp_session_abort(struct smtp_session *s)
         return;
     }
     detach(s);
-    bool content = s->step == STEP_DATA || s->step == STEP_CONTENT || s->step == STEP_FINAL;
+    smtp_transaction_free(&t);
     if (s->step == STEP_ENVELOPE)
         send_reset(s);
-    smtp_transaction_free(&t);
-    if (content) /* only this makes the server forget it */
+    if (s->step == STEP_DATA || s->step == STEP_CONTENT) /* only this makes the server forget it */
+        smtp_connection_hang_up(s->connection);
+    if (s->step == STEP_DATA || s->step == STEP_CONTENT || s->step == STEP_FINAL)
         leave(s, NULL, false, NULL);
     else
         s->context.owner->ready(s->context.arg, s);
@@ -620,5 +623,5 @@ size_t smtp_session_backlog(const struct smtp_session *s)
 
 int smtp_session_final_fd(const struct smtp_session *s)
 {
-    return s->step == STEP_FINAL ? smtp_connection_fd(s->connection) : -1;
+    return s->step == STEP_CONTENT || s->step == STEP_FINAL ? smtp_connection_fd(s->connection) : -1;
 }
