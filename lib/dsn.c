@@ -177,6 +177,7 @@ static void write_text(struct buf *out, const struct dsn *d, bool full, bool utf
     buf_add_str(out, "\r\n");
     add_paragraph(out, "", line, utf8);
     mem_free(&line);
+    buf_add_str(out, "\r\n");
     add_paragraph(out, "", full ? "Your message follows." : "The header of your message follows.", false);
 }
 
