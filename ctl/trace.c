@@ -100,6 +100,14 @@ static void print_rcpts(const struct trace *t)
     show_table_print(&table, stdout, 4);
 }
 
+/* A recipient, or the domain that fetched. */
+static char *hop_address(const struct trace_hop *h)
+{
+    if (h->address == NULL)
+        return mem_strdup("-");
+    return strchr(h->address, '@') != NULL ? mem_printf("<%s>", h->address) : mem_strdup(h->address);
+}
+
 static void print_hops(const struct trace *t)
 {
     char when[SHOW_WHEN_SIZE], age[SHOW_AGE_SIZE];
@@ -109,7 +117,7 @@ static void print_hops(const struct trace *t)
         char *delta =
             i == 0 ? NULL : mem_printf("%s%s", hop_delta(t, i) < 0 ? "" : "+", show_age(hop_delta(t, i), age));
         char *where = mem_printf("%s@%s", h->side, h->host);
-        char *address = h->address != NULL ? mem_printf("<%s>", h->address) : mem_strdup("-");
+        char *address = hop_address(h);
         show_table_add(table, (const char *[]){show_when(h->when, when), delta, where, h->what, address, h->text});
         mem_free(&delta);
         mem_free(&where);
