@@ -33,12 +33,25 @@ static struct session *session_of(SMFICTX *ctx)
     return session_check(p);
 }
 
+/* From its content on a message is behind the gate. Not before: Postfix keeps RSET to itself until the next command. */
+static bool begin_content(struct session *s)
+{
+    if (!gate_enter()) {
+        s->m.reason = "pontoon-milter is stopping";
+        return false;
+    }
+    if (session_begin_content(s, store_incoming_dir(the_store)))
+        return true;
+    gate_leave();
+    return false;
+}
+
 static void end_message(struct session *s)
 {
-    if (!session_has_message(s))
-        return;
+    bool inside = s->m.content != NULL;
     session_reset(s);
-    gate_leave();
+    if (inside)
+        gate_leave();
 }
 
 static sfsistat leave_to_smtp(struct session *s)
@@ -109,8 +122,6 @@ static sfsistat on_mail(SMFICTX *ctx, char **argv)
 {
     struct session *s = session_of(ctx);
     end_message(s);
-    if (!gate_enter())
-        return SMFIS_ACCEPT;
     struct session_mail mail = {
         .settings = settings_current(),
         .path = argv[0],
@@ -128,17 +139,20 @@ static void look_up(struct session *s, const char *domain, struct eligibility_po
 {
     const struct policy *policy = NULL;
     msec_t begin = clock_mono();
+    if (!gate_enter())
+        return;
     if (s->m.wait_left > 0)
         facts->state = discovery_wait(the_discovery, domain, s->m.wait_left, &policy, NULL);
     else
         facts->state = discovery_peek(the_discovery, domain, &policy, NULL);
     s->m.wait_left -= clock_mono() - begin;
-    if (policy == NULL)
-        return;
-    facts->mode = policy->mode;
-    facts->inbound = policy->ninbound > 0;
-    facts->max_size = policy->max_size;
-    discovery_release(&policy);
+    if (policy != NULL) {
+        facts->mode = policy->mode;
+        facts->inbound = policy->ninbound > 0;
+        facts->max_size = policy->max_size;
+        discovery_release(&policy);
+    }
+    gate_leave();
 }
 
 static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
@@ -162,7 +176,7 @@ static sfsistat on_data(SMFICTX *ctx)
     if (!session_has_message(s))
         return SMFIS_ACCEPT;
     session_set_queue_id(s, smfi_getsymval(ctx, "i"));
-    return session_begin_content(s, store_incoming_dir(the_store)) ? SMFIS_CONTINUE : leave_to_smtp(s);
+    return begin_content(s) ? SMFIS_CONTINUE : leave_to_smtp(s);
 }
 
 /* ---- content ---- */
@@ -170,8 +184,7 @@ static sfsistat on_data(SMFICTX *ctx)
 /* An MTA without the DATA step begins here. */
 static bool has_content(struct session *s)
 {
-    return session_has_message(s) &&
-           (s->m.content != NULL || session_begin_content(s, store_incoming_dir(the_store)));
+    return session_has_message(s) && (s->m.content != NULL || begin_content(s));
 }
 
 static sfsistat on_header(SMFICTX *ctx, char *name, char *value)

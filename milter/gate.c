@@ -1,4 +1,4 @@
-/* Counts the messages under way: see gate.h. */
+/* Counts who is inside: see gate.h. */
 #include "milter/gate.h"
 
 #include <assert.h>

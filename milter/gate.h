@@ -1,13 +1,13 @@
 /*
- * Counts the messages between MAIL and their end, so that the daemon can stop between messages and never
- * under one. Any thread.
+ * Counts who is using the store or discovery (messages from their content on, look-ups), so that the daemon can stop
+ * when nobody is. Any thread.
  */
 #ifndef PONTOON_MILTER_GATE_H
 #define PONTOON_MILTER_GATE_H
 
 #include <stdbool.h>
 
-/* False once the gate is closed: the message must do without us. */
+/* False once the gate is closed: it must do without. */
 bool gate_enter(void);
 void gate_leave(void);
 

@@ -16,6 +16,8 @@
 #include "lib/netaddr.h"
 #include "milter/callbacks.h"
 
+static char *socket_path; /* of a unix socket that we made, or NULL */
+static ino_t socket_inode;
 static void (*on_ended)(void *arg);
 static void *on_ended_arg;
 
@@ -49,6 +51,15 @@ static enum result remove_stale(const struct netaddr *a, const char *path, struc
         return error_set(err, RESULT_PERM, "remove stale socket %s: %s", path, strerror(errno));
     log_info("removed stale socket %s", path);
     return RESULT_OK;
+}
+
+static void remember_socket(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0)
+        return;
+    socket_path = mem_strdup(path);
+    socket_inode = st.st_ino;
 }
 
 static enum result set_access(const struct config *config, const char *path, struct error *err)
@@ -98,8 +109,10 @@ enum result listener_open(const struct config *config, struct error *err)
         r = open_socket(config, name, err);
         umask(old);
     }
-    if (r == RESULT_OK && path != NULL)
+    if (r == RESULT_OK && path != NULL) {
+        remember_socket(path);
         r = set_access(config, path, err);
+    }
     mem_free(&name);
     return r;
 }
@@ -129,7 +142,11 @@ enum result listener_start(void (*ended)(void *arg), void *arg, struct error *er
     return RESULT_OK;
 }
 
-void listener_stop(void)
+void listener_remove(void)
 {
-    smfi_stop();
+    struct stat st;
+    /* Ours, unless it is gone or a successor's. In a directory of root's it stays, and the next start removes it. */
+    if (socket_path != NULL && lstat(socket_path, &st) == 0 && st.st_ino == socket_inode && unlink(socket_path) != 0)
+        log_debug("remove socket %s: %s", socket_path, strerror(errno));
+    mem_free(&socket_path);
 }

@@ -14,7 +14,10 @@ enum result listener_open(const struct config *config, struct error *err);
 /* Serves it in a thread of its own; ended(arg) is called from there when libmilter stops serving, for whatever reason. */
 enum result listener_start(void (*ended)(void *arg), void *arg, struct error *err);
 
-/* No new connections; those that there are go on. Removes a unix socket. */
-void listener_stop(void);
+/*
+ * Removes a unix socket, so that nobody connects any more. The rest ends with the process: smfi_stop() would only
+ * have us wait for libmilter's next turn, up to 5 s away.
+ */
+void listener_remove(void);
 
 #endif

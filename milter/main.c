@@ -95,12 +95,15 @@ static void drain_too_slow(void *arg)
     loop_stop(m->daemon.loop);
 }
 
+/*
+ * Messages under way come to their end; new ones are left to SMTP. libmilter goes on until then: once stopped, it
+ * would not read from the connections that there are.
+ */
 static void drain(struct daemon *d, void *arg)
 {
     struct milter *m = arg;
     (void)d;
     m->draining = true;
-    listener_stop();
     loop_timer_set(m->drain_timer, DRAIN_TIMEOUT);
     gate_close(all_messages_done, m);
 }
@@ -157,7 +160,9 @@ int main(int argc, char **argv)
         log_fatal("%s", err.text);
     daemon_ready(&m.daemon);
     daemon_run(&m.daemon);
-    /* Sessions that are only connected have no message, and touch nothing of this; a message that would not end may. */
+    m.draining = true;
+    listener_remove();
+    /* With the gate closed and empty no session touches any of this; a message that would not end may. */
     if (gate_count() == 0)
         close_all(&m);
     return EXIT_SUCCESS;
