@@ -121,6 +121,7 @@ struct active *deliveries_find(struct deliveries *d, const char *iss, const char
 struct active *deliveries_begin(struct deliveries *d, struct job *job, bool promised)
 {
     struct active *a = mem_zero(1, sizeof *a);
+    *a = (struct active){.next = d->list, .all = d, .iss = job->iss, .aud = job->aud, .id = job->m.id};
     d->list = a;
     d->count++;
     a->delivery = delivery_begin(d->ctx, job, promised, ended, a);
