@@ -120,16 +120,16 @@ sub prepare {
 
 sub master_cf {
     my ($self, $filters) = @_;
-    my $bridge = "$self->{address}/32";
+    my $local = "127.0.0.1/32";    # what the kernel connects from, on this machine
     return <<END;
 @{[$self->endpoint('smtp')]} inet n - n - - smtpd
 @{[$self->endpoint('return')]} inet n - n - - smtpd
   -o smtpd_milters=
-  -o mynetworks=$bridge
+  -o mynetworks=$local
 @{[$self->endpoint('inject')]} inet n - n - - smtpd
   -o { smtpd_milters = $filters }
   -o mynetworks=
-  -o smtpd_authorized_xclient_hosts=$bridge
+  -o smtpd_authorized_xclient_hosts=$local
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
