@@ -237,5 +237,6 @@ int main(int argc, char **argv)
     daemon_ready(&m.daemon);
     daemon_run(&m.daemon);
     close_parts(&m);
+    daemon_end(&m.daemon);
     return 0;
 }

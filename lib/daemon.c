@@ -235,5 +235,13 @@ void daemon_run(struct daemon *d)
     loop_run(d->loop);
     if (d->pid_file != NULL && unlink(d->pid_file) != 0)
         log_warning("remove pid file %s: %s", d->pid_file, strerror(errno));
+}
+
+void daemon_end(struct daemon *d)
+{
     log_info("daemon stopped");
+    loop_free(&d->loop);
+    config_free(&d->config);
+    mem_free(&d->config_file);
+    mem_free(&d->pid_file);
 }

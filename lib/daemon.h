@@ -36,6 +36,7 @@ void daemon_begin(struct daemon *d, int argc, char **argv, const struct daemon_h
 void daemon_drop_privileges(struct daemon *d);
 /* Writes the pid file, tells systemd (NOTIFY_SOCKET), logs "daemon started -- version V". */
 void daemon_ready(struct daemon *d);
-void daemon_run(struct daemon *d); /* the loop, then the end: removes the pid file */
+void daemon_run(struct daemon *d); /* the loop, until drained; then removes the pid file */
+void daemon_end(struct daemon *d); /* last: frees loop and configuration */
 
 #endif

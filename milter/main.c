@@ -163,7 +163,9 @@ int main(int argc, char **argv)
     m.draining = true;
     listener_remove();
     /* With the gate closed and empty no session touches any of this; a message that would not end may. */
-    if (gate_count() == 0)
+    if (gate_count() == 0) {
         close_all(&m);
+        daemon_end(&m.daemon);
+    }
     return EXIT_SUCCESS;
 }
