@@ -2,28 +2,22 @@
 #include "lib/sqlite_writer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "lib/data_dir.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
 enum {
-    GROUP_MAX = 256,   /* changes in one transaction */
+    GROUP_MAX = 256, /* changes in one transaction */
     LAZY_WAIT_MS = 200,
-    TURN_POLL_US = 200,
 };
 
 struct sqlite_writer {
     struct sqlite_db *db;
-    int turn; /* see take_turn() */
-    msec_t busy_timeout;
     pthread_t thread;
 
     pthread_mutex_t lock; /* guards all below */
@@ -33,33 +27,6 @@ struct sqlite_writer {
     bool closing;
     uint64_t commits;
 };
-
-/*
- * SQLite's lock knows no order: a busy process that commits group after group would starve one that polls for it.
- * So whoever wants the lock holds the turn while it waits: the other one queues behind it after its commit.
- */
-static bool take_turn(struct sqlite_writer *w)
-{
-    msec_t since = clock_mono();
-    while (flock(w->turn, LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return false;
-        if (clock_mono() - since >= w->busy_timeout)
-            return false;
-        struct timespec wait = {0, TURN_POLL_US * 1000};
-        nanosleep(&wait, NULL);
-    }
-    return true;
-}
-
-static enum result begin(struct sqlite_writer *w, struct error *err)
-{
-    bool mine = take_turn(w); /* without it we are only less polite */
-    enum result r = sqlite_db_run(w->db, "BEGIN IMMEDIATE", err);
-    if (mine)
-        flock(w->turn, LOCK_UN);
-    return r;
-}
 
 static void roll_back(struct sqlite_writer *w)
 {
@@ -90,7 +57,7 @@ static void settle(struct sqlite_change *c, enum result r, const struct error *e
 static void run_alone(struct sqlite_writer *w, struct sqlite_change *c)
 {
     struct error err = {0};
-    enum result r = begin(w, &err);
+    enum result r = sqlite_db_run(w->db, "BEGIN IMMEDIATE", &err);
     if (r == RESULT_OK) {
         r = c->apply(c, w->db, &err);
         if (r != RESULT_OK) {
@@ -127,7 +94,7 @@ static void run_group(struct sqlite_writer *w, struct sqlite_change *group)
         run_alone(w, group);
         return;
     }
-    enum result r = begin(w, &err);
+    enum result r = sqlite_db_run(w->db, "BEGIN IMMEDIATE", &err);
     if (r != RESULT_OK) { /* nobody got the lock: trying one by one would only multiply the wait */
         for (struct sqlite_change *c = group; c != NULL; c = c->next)
             settle(c, r, &err);
@@ -143,22 +110,37 @@ static void run_group(struct sqlite_writer *w, struct sqlite_change *group)
         run_alone(w, c);
 }
 
-static void tell(struct sqlite_writer *w, struct sqlite_change *c)
+static void tell_submitter(struct sqlite_change *c)
 {
-    if (c->settled != NULL)
-        c->settled(c, c->result);
-    if (c->free == NULL) { /* somebody waits in sqlite_writer_run(), and `c` may be gone once we let go */
-        pthread_mutex_lock(&w->lock);
-        c->finished = true;
-        pthread_cond_broadcast(&w->finished);
-        pthread_mutex_unlock(&w->lock);
-        return;
-    }
     if (c->done != NULL)
         c->done(c->arg, c->result, &c->err);
     else if (c->result != RESULT_OK)
         log_error("%s", c->err.text);
     c->free(c);
+}
+
+/* Then all who wait in sqlite_writer_run() at once; their changes may be gone as soon as we let go of the lock. */
+static void tell_group(struct sqlite_writer *w, struct sqlite_change *group)
+{
+    struct sqlite_change *next, *waited_for = NULL;
+    for (struct sqlite_change *c = group; c != NULL; c = next) {
+        next = c->next;
+        if (c->settled != NULL)
+            c->settled(c, c->result);
+        if (c->free != NULL) {
+            tell_submitter(c);
+        } else {
+            c->next = waited_for;
+            waited_for = c;
+        }
+    }
+    pthread_mutex_lock(&w->lock);
+    for (struct sqlite_change *c = waited_for; c != NULL; c = next) {
+        next = c->next;
+        c->finished = true;
+    }
+    pthread_cond_broadcast(&w->finished);
+    pthread_mutex_unlock(&w->lock);
 }
 
 /* With the lock held: cuts off up to GROUP_MAX changes. */
@@ -204,28 +186,11 @@ static void *writer_main(void *arg)
         struct sqlite_change *group = take_group(w);
         pthread_mutex_unlock(&w->lock);
         run_group(w, group);
-        while (group != NULL) {
-            struct sqlite_change *c = group;
-            group = c->next;
-            tell(w, c);
-        }
+        tell_group(w, group);
         pthread_mutex_lock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);
     return NULL;
-}
-
-static enum result open_turn(struct sqlite_writer *w, const char *path, struct error *err)
-{
-    char *turn = mem_printf("%s-turn", path);
-    enum result r = data_dir_file(turn, err);
-    if (r == RESULT_OK) {
-        w->turn = open(turn, O_RDWR | O_CLOEXEC);
-        if (w->turn < 0)
-            r = data_dir_fail("open", turn, err);
-    }
-    mem_free(&turn);
-    return r;
 }
 
 /* Signals are the main thread's business. */
@@ -244,20 +209,14 @@ enum result sqlite_writer_open(const char *path, const struct sqlite_schema *sch
                                struct sqlite_writer **w_r, struct error *err)
 {
     struct sqlite_writer *w = mem_zero(1, sizeof *w);
-    w->turn = -1;
-    w->busy_timeout = busy_timeout;
     *w_r = NULL;
     enum result r = data_dir_file(path, err);
-    if (r == RESULT_OK)
-        r = open_turn(w, path, err);
     if (r == RESULT_OK)
         r = sqlite_db_open(path, SQLITE_WRITER, busy_timeout, &w->db, err);
     if (r == RESULT_OK)
         r = sqlite_db_upgrade(w->db, schema, err);
     if (r != RESULT_OK) {
         sqlite_db_close(&w->db);
-        if (w->turn >= 0)
-            close(w->turn);
         mem_free(&w);
         return r;
     }
@@ -285,7 +244,6 @@ void sqlite_writer_close(struct sqlite_writer **wp)
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->thread, NULL);
     sqlite_db_close(&w->db);
-    close(w->turn);
     pthread_cond_destroy(&w->queued);
     pthread_cond_destroy(&w->finished);
     pthread_mutex_destroy(&w->lock);

@@ -1,6 +1,6 @@
 /*
  * The one writer of an open database: a thread of its own that commits in groups. What is queued when a commit begins
- * shares its flush; each change has a savepoint, so that one that fails doesn't spoil its neighbours. Processes take turns.
+ * shares its flush; each change has a savepoint, so that one that fails doesn't spoil its neighbours.
  */
 #ifndef PONTOON_SQLITE_WRITER_H
 #define PONTOON_SQLITE_WRITER_H
@@ -35,7 +35,7 @@ struct sqlite_change {
     bool finished;
 };
 
-/* Opens, brings the schema up to date and starts the thread. `path` is the database; PATH-turn a lock file beside it. */
+/* Opens (makes) the database at `path`, brings its schema up to date and starts the thread. */
 enum result sqlite_writer_open(const char *path, const struct sqlite_schema *schema, msec_t busy_timeout,
                                struct sqlite_writer **w_r, struct error *err);
 /* Commits what is queued and ends. Nothing may be queued any more. */

@@ -479,7 +479,7 @@ static void modes_dont_depend_on_umask(void **state)
         const char *name;
         unsigned mode;
     } files[] = {{"", 02770}, {"/incoming", 02770}, {"/bodies", 02770}, {"/bodies/7f", 02770}, {"/store.db", 0660}, {"/store.db-wal", 0660},
-                 {"/store.db-shm", 0660}, {"/store.db-turn", 0660}};
+                 {"/store.db-shm", 0660}};
     site_remove(&site);
     mode_t old = umask(077);
     site_make(&site, "");

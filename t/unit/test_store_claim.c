@@ -1,0 +1,274 @@
+/* Due work: holds, leases, order, grouping, and that none of it depends on how much waits. */
+#include "t/unit/store_fixture.h"
+
+static struct site site;
+
+static int set_up(void **state)
+{
+    (void)state;
+    site_make(&site, "");
+    test_time = 1700000000000;
+    clock_set_source(test_clock);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    site_remove(&site);
+    return 0;
+}
+
+static struct store_entries *claim_from(struct store *store, enum store_work work, size_t max, msec_t *next_r)
+{
+    struct error err = {0};
+    struct store_entries *list = NULL;
+    if (store_claim(store, work, max, 60000, &list, next_r, &err) != RESULT_OK)
+        fail_msg("%s", err.text);
+    return list;
+}
+
+/* How many recipients a claim gets. */
+static size_t claim_n(struct store *store, enum store_work work, msec_t *next_r)
+{
+    size_t n = 0;
+    struct store_entries *list = claim_from(store, work, 1000, next_r);
+    for (size_t i = 0; i < list->n; i++)
+        n += list->entries[i].nrcpts;
+    store_entries_free(&list);
+    return n;
+}
+
+static size_t claim_released(struct store *store, const char *id)
+{
+    struct error err = {0};
+    struct store_entries *list = NULL;
+    size_t n = 0;
+    const char *const ids[] = {"NOSUCH", id, id};
+    assert_int_equal(store_claim_messages(store, ids, 2, 60000, &list, &err), RESULT_OK);
+    for (size_t i = 0; i < list->n; i++)
+        n += list->entries[i].nrcpts;
+    store_entries_free(&list);
+    return n;
+}
+
+static void nothing_due(void **state)
+{
+    (void)state;
+    msec_t next = 0;
+    uint64_t commits = sqlite_writer_commits(site.store->writer);
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 0);
+    assert_int_equal(next, -1);
+    struct letter l = {.hold = 500};
+    char *id = put(site.store, &l);
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 0);
+    assert_int_equal(next, test_time + 500);
+    assert_int_equal(sqlite_writer_commits(site.store->writer), commits + 1); /* looking costs no flush */
+    mem_free(&id);
+}
+
+static void hold_ends_by_time_or_release(void **state)
+{
+    (void)state;
+    msec_t next = 0;
+    struct letter l = {.rcpts = {"a@b.test", "b@b.test", "c@c.test"}, .hold = 500};
+    char *first = put(site.store, &l), *second = put(site.store, &l);
+    assert_int_equal(claim_released(site.store, first), 3);
+    assert_int_equal(claim_released(site.store, first), 0); /* once */
+    test_time += 499;
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 0);
+    assert_int_equal(next, test_time + 1);
+    test_time += 1;
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 3);
+    assert_int_equal(claim_released(site.store, second), 0);
+    /* A late wake-up doesn't hurry what was tried and deferred. */
+    settle_next(site.store, rid_of(site.store, first, 0), RCPT_EV_DEFERRED, test_time + 1000);
+    assert_int_equal(claim_released(site.store, first), 0);
+    mem_free(&first);
+    mem_free(&second);
+}
+
+static void grouped_by_message_and_domain(void **state)
+{
+    (void)state;
+    msec_t next;
+    struct letter l = {.rcpts = {"a@b.test", "x@c.test", "b@B.test"}};
+    char *one = put(site.store, &l), *two = put(site.store, &l);
+    struct store_entries *list = claim_from(site.store, STORE_NOTIFY, 100, &next);
+    assert_int_equal(list->n, 4);
+    assert_string_equal(list->entries[0].id, one);
+    assert_int_equal(list->entries[0].nrcpts, 2);
+    assert_string_equal(list->entries[0].rcpts[1].address, "b@B.test");
+    assert_string_equal(list->entries[1].id, one);
+    assert_string_equal(list->entries[1].rcpts[0].domain, "c.test");
+    assert_string_equal(list->entries[2].id, two);
+    assert_string_equal(list->entries[0].envelope.sender, "a@a.test");
+    assert_string_equal(list->entries[0].iss, "a.test");
+    store_entries_free(&list);
+    mem_free(&one);
+    mem_free(&two);
+}
+
+static void oldest_first_and_no_more_than_max(void **state)
+{
+    (void)state;
+    msec_t next;
+    char *ids[5];
+    for (int i = 0; i < 5; i++) {
+        struct letter l = {.hold = 100 - i * 10};
+        ids[i] = put(site.store, &l);
+    }
+    test_time += 100;
+    for (int i = 4; i >= 0; i--) {
+        struct store_entries *list = claim_from(site.store, STORE_NOTIFY, 1, &next);
+        assert_int_equal(list->n, 1);
+        assert_string_equal(list->entries[0].id, ids[i]);
+        if (i > 0)
+            assert_true(next <= test_time); /* there is more */
+        else
+            assert_int_equal(next, test_time + 60000); /* the leases' end */
+        store_entries_free(&list);
+        mem_free(&ids[i]);
+    }
+}
+
+static void lease_expires_or_is_released(void **state)
+{
+    (void)state;
+    msec_t next;
+    struct error err = {0};
+    struct store *other = site_open(&site, STORE_READ_WRITE, "node2");
+    struct letter l = {0};
+    char *id = put(site.store, &l);
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 1);
+    assert_int_equal(claim_n(other, STORE_NOTIFY, &next), 0);
+    assert_int_equal(next, test_time + 60000);
+    assert_int_equal(store_release_leases(other, &err), RESULT_OK); /* not theirs */
+    assert_int_equal(claim_n(other, STORE_NOTIFY, &next), 0);
+    assert_int_equal(store_release_leases(site.store, &err), RESULT_OK); /* a new start of node1 */
+    assert_int_equal(claim_n(other, STORE_NOTIFY, &next), 1);
+    test_time += 59999;
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 0);
+    test_time += 1; /* node2 is dead */
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 1);
+
+    /* node2 isn't dead after all: it may not put back what is no longer its own, but its news counts. */
+    int64_t rid = rid_of(site.store, id, 0);
+    assert_int_equal(store_postpone(other, &rid, 1, test_time + 5, NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(claim_n(other, STORE_NOTIFY, &next), 0);
+    assert_int_equal(next, test_time + 60000);
+    assert_true(settle(other, rid, RCPT_EV_DELIVERED));
+    store_close(&other);
+    mem_free(&id);
+}
+
+static void postponed_is_due_then(void **state)
+{
+    (void)state;
+    msec_t next;
+    struct error err = {0};
+    struct letter l = {0};
+    char *id = put(site.store, &l);
+    int64_t rid = rid_of(site.store, id, 0);
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 1);
+    assert_int_equal(store_postpone(site.store, &rid, 1, test_time + 50, NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(rcpt_of(site.store, id, 0).attempts, 0);
+    assert_int_equal(rcpt_of(site.store, id, 0).next, test_time + 50);
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 0);
+    assert_int_equal(next, test_time + 50);
+    test_time += 50;
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 1);
+    mem_free(&id);
+}
+
+static void each_kind_of_work_has_its_queue(void **state)
+{
+    (void)state;
+    msec_t next;
+    struct letter l = {.rcpts = {"a@b.test", "b@b.test", "c@b.test", "d@b.test"}};
+    char *id = put(site.store, &l);
+    settle(site.store, rid_of(site.store, id, 0), RCPT_EV_ACCEPTED);
+    settle(site.store, rid_of(site.store, id, 1), RCPT_EV_FALLBACK);
+    settle(site.store, rid_of(site.store, id, 2), RCPT_EV_REJECTED);
+    assert_int_equal(claim_n(site.store, STORE_RETURN, &next), 1);
+    assert_int_equal(claim_n(site.store, STORE_BOUNCE, &next), 1);
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 2); /* accepted ones are asked about again */
+    /* Settled, it is nobody's work: */
+    settle(site.store, rid_of(site.store, id, 1), RCPT_EV_RETURN_DONE);
+    settle(site.store, rid_of(site.store, id, 2), RCPT_EV_DELIVERED);
+    assert_int_equal(claim_n(site.store, STORE_RETURN, &next), 0);
+    assert_int_equal(next, -1);
+    assert_int_equal(claim_n(site.store, STORE_BOUNCE, &next), 0);
+    assert_int_equal(next, -1);
+    mem_free(&id);
+}
+
+/* News without effect gives up nobody's lease: here a late "deferred" while the return is under way. */
+static void late_news_leaves_the_lease(void **state)
+{
+    (void)state;
+    msec_t next;
+    struct letter l = {0};
+    char *id = put(site.store, &l);
+    int64_t rid = rid_of(site.store, id, 0);
+    settle(site.store, rid, RCPT_EV_FALLBACK);
+    assert_int_equal(claim_n(site.store, STORE_RETURN, &next), 1);
+    assert_false(settle(site.store, rid, RCPT_EV_DEFERRED));
+    assert_int_equal(claim_n(site.store, STORE_RETURN, &next), 0);
+    mem_free(&id);
+}
+
+/* ---- cost ---- */
+
+static enum result apply_fill(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
+{
+    (void)c;
+    struct sqlite_stmt *st =
+        stmt_begin(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
+                       " INSERT INTO recipients (message, address, domain, state, attempts, next, since, due)"
+                       " SELECT (SELECT message FROM messages LIMIT 1), 'x@b.test', 'b.test', CASE WHEN i % 2 THEN 0 ELSE 4 END, 0,"
+                       " ?1 + i, ?1, ?1 + i FROM n");
+    stmt_bind_int(st, test_time + 1000000);
+    return stmt_run(st, err);
+}
+
+static msec_t time_claims(void)
+{
+    msec_t next, begin = clock_mono();
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(claim_n(site.store, i % 2 ? STORE_RETURN : STORE_NOTIFY, &next), 0);
+    return clock_mono() - begin;
+}
+
+/* 50,000 waiting and 50,000 settled recipients don't make a claim dearer. */
+static void cost_is_independent_of_backlog(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct letter l = {.hold = 1000000};
+    char *id = put(site.store, &l);
+    msec_t few = time_claims();
+    struct sqlite_change fill = {.apply = apply_fill};
+    assert_int_equal(sqlite_writer_run(site.store->writer, &fill, &err), RESULT_OK);
+    msec_t many = time_claims();
+    if (many > few * 4 + 200) /* reading 50,000 rows 200 times takes seconds */
+        fail_msg("200 claims take %lld ms with a backlog, %lld without", (long long)many, (long long)few);
+    mem_free(&id);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(nothing_due),
+        TEST(hold_ends_by_time_or_release),
+        TEST(grouped_by_message_and_domain),
+        TEST(oldest_first_and_no_more_than_max),
+        TEST(lease_expires_or_is_released),
+        TEST(postponed_is_due_then),
+        TEST(each_kind_of_work_has_its_queue),
+        TEST(late_news_leaves_the_lease),
+        TEST(cost_is_independent_of_backlog),
+    };
+    return test_run("store_claim", tests);
+}
