@@ -15,6 +15,8 @@
 #include <event2/listener.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/queue.h>
 
@@ -269,6 +271,8 @@ enum result http_server_listen(struct http_server *s, const struct netaddr *addr
         (const struct sockaddr *)&address->sa, (int)address->len);
     if (listener == NULL)
         return error_set(err, RESULT_PERM, "can't listen on %s: %s", text, strerror(errno));
+    /* Accepted sockets inherit it: an answer's last piece must not wait for an acknowledgement. */
+    setsockopt(evconnlistener_get_fd(listener), IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     if (evhttp_bind_listener(s->http, listener) == NULL)
         log_fatal("out of memory (listener)");
     evconnlistener_set_error_cb(listener, accept_failed);
