@@ -10,7 +10,8 @@
  * Commands are pipelined where the server offers it (RFC 2920); BODY, SMTPUTF8, SIZE and DSN parameters
  * are sent where it offers them, and their lack is an error only where the mail would suffer (8-bit or
  * SMTPUTF8 content). XCLIENT (Postfix's XCLIENT_README) tells the server whose mail it is; it is
- * repeated whenever a kept connection is used for another peer. If XCLIENT is wanted but not offered: see xclient_required.
+ * repeated when a kept connection is used for another peer, where the server allows that (Postfix does not: there a
+ * connection stays its first peer's). If XCLIENT is wanted but not offered: see xclient_required.
  */
 #ifndef PONTOON_SMTP_CLIENT_H
 #define PONTOON_SMTP_CLIENT_H

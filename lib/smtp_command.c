@@ -97,6 +97,12 @@ void smtp_write_rcpt(struct buf *out, const struct envelope_rcpt *r, const struc
     buf_add_str(out, "\r\n");
 }
 
+bool smtp_helo_valid(const char *helo)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._:[]";
+    return helo[0] != '\0' && helo[strspn(helo, allowed)] == '\0';
+}
+
 static void write_attribute(struct buf *out, const char *name, const char *prefix, const char *value)
 {
     char *encoded = xtext_encode(*value != '\0' ? value : "[UNAVAILABLE]");

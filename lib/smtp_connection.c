@@ -101,17 +101,18 @@ static bool take_last_words(struct smtp_connection *c)
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
-    (void)bev;
     struct smtp_connection *c = arg;
     int error = EVUTIL_SOCKET_ERROR();
-    if (what & BEV_EVENT_CONNECTED)
+    if (what & BEV_EVENT_CONNECTED) {
+        bufferevent_enable(bev, EV_READ); /* not before, or the greeting may come first */
         c->events->connected(c->arg);
-    else if (what & BEV_EVENT_TIMEOUT)
+    } else if (what & BEV_EVENT_TIMEOUT) {
         lose(c, SMTP_TIMEOUT, NULL, "timed out");
-    else if (what & BEV_EVENT_EOF)
+    } else if (what & BEV_EVENT_EOF) {
         lose(c, SMTP_LOST, NULL, "closed by the server");
-    else if (!(what & BEV_EVENT_WRITING) || take_last_words(c))
+    } else if (!(what & BEV_EVENT_WRITING) || take_last_words(c)) {
         lose(c, SMTP_LOST, NULL, error ? strerror(error) : "network error");
+    }
 }
 
 static void on_timer(void *arg)
@@ -159,7 +160,7 @@ struct smtp_connection *smtp_connection_open(struct loop *loop, const struct net
     bufferevent_setwatermark(c->bev, EV_READ, 0, READ_MAX);
     bufferevent_setwatermark(c->bev, EV_WRITE, WRITE_LOW, 0);
     bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
-    bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+    bufferevent_enable(c->bev, EV_WRITE);
     return c;
 }
 

@@ -43,6 +43,7 @@ enum result smtp_envelope_check(const struct envelope *e, struct error *err);
 enum result smtp_envelope_fits(const struct envelope *e, const struct smtp_offer *offer, struct error *err);
 void smtp_write_mail(struct buf *out, const struct envelope *e, const struct smtp_offer *offer);
 void smtp_write_rcpt(struct buf *out, const struct envelope_rcpt *r, const struct smtp_offer *offer);
+bool smtp_helo_valid(const char *helo); /* can stand in EHLO: a domain or an address literal */
 void smtp_write_xclient(struct buf *out, const struct smtp_peer *peer, const struct smtp_offer *offer);
 
 /* ---- the socket (smtp_connection.c) ---- */

@@ -1,5 +1,6 @@
 /* Kept connections to one server, and the transactions that wait for one: see smtp_internal.h. */
 #include <stdio.h>
+#include <string.h>
 
 #include "lib/mem.h"
 #include "lib/smtp_internal.h"
@@ -44,13 +45,6 @@ static void forget(struct smtp_pool *pool, struct smtp_transaction *t)
     pool->nwaiting--;
 }
 
-static void on_ready(void *arg, struct smtp_session *s)
-{
-    struct smtp_pool *pool = arg;
-    (void)s;
-    loop_timer_set(pool->serve, 0);
-}
-
 static void remove_session(struct smtp_pool *pool, const struct smtp_session *s)
 {
     for (unsigned i = 0; i < pool->nsessions; i++) {
@@ -59,6 +53,17 @@ static void remove_session(struct smtp_pool *pool, const struct smtp_session *s)
                 pool->sessions[i] = pool->sessions[i + 1];
         }
     }
+}
+
+/* The last used comes first, so that the others fall idle and are closed. */
+static void on_ready(void *arg, struct smtp_session *s)
+{
+    struct smtp_pool *pool = arg;
+    remove_session(pool, s);
+    memmove(pool->sessions + 1, pool->sessions, pool->nsessions * sizeof *pool->sessions);
+    pool->sessions[0] = s;
+    pool->nsessions++;
+    loop_timer_set(pool->serve, 0);
 }
 
 static void on_gone(void *arg, struct smtp_session *s, struct smtp_transaction *again, bool unreachable,
@@ -87,7 +92,6 @@ static struct smtp_session *open_session(struct smtp_pool *pool)
     return pool->sessions[pool->nsessions++] = smtp_session_new(&context);
 }
 
-/* The first that fits best, so that the last ones fall idle and are closed. */
 static struct smtp_session *best_session(struct smtp_pool *pool, const struct smtp_transaction *t)
 {
     struct smtp_session *best = NULL;
@@ -102,7 +106,7 @@ static struct smtp_session *best_session(struct smtp_pool *pool, const struct sm
     return best;
 }
 
-/* Makes room by closing a connection that has no work, and is of no use for the one who waits. */
+/* Makes room by closing the connection that has had no work for the longest time, as none is of use for the first who waits. */
 static void close_unused(struct smtp_pool *pool)
 {
     for (unsigned i = pool->nsessions; i-- > 0;) {

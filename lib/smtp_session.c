@@ -29,6 +29,9 @@ enum step {
     STEPS
 };
 
+/* Servers slow down or hang up after so many errors on one connection (smtpd_soft_error_limit is 10): stay below. */
+enum { MAX_REFUSALS = 8 };
+
 struct smtp_session {
     struct smtp_session_context context;
     const struct smtp_pool_options *options;
@@ -39,6 +42,7 @@ struct smtp_session {
     struct smtp_peer peer; /* what XCLIENT said last; no address: none yet */
     struct smtp_transaction *transaction;
     unsigned served;
+    unsigned refusals; /* since the last delivery: see MAX_REFUSALS */
     bool kept;  /* the connection had been lying ready when this transaction came */
     bool ahead; /* the envelope was sent before the reply to RSET */
     bool spent; /* the server is about to close */
@@ -129,7 +133,8 @@ static bool retire(struct smtp_session *s)
 
 static bool worn_out(const struct smtp_session *s)
 {
-    return s->spent || (s->options->max_per_connection > 0 && s->served >= s->options->max_per_connection);
+    return s->spent || s->refusals >= MAX_REFUSALS ||
+           (s->options->max_per_connection > 0 && s->served >= s->options->max_per_connection);
 }
 
 /* The transaction, if there was one, has what it wanted: ready for another. */
@@ -171,7 +176,9 @@ static void send_command(struct smtp_session *s, enum step step)
 
 static void send_ehlo(struct smtp_session *s)
 {
-    buf_printf(&s->command, "%s %s\r\n", s->options->lmtp ? "LHLO" : "EHLO", s->options->helo);
+    /* After XCLIENT as the peer, whose name is then checked and shown: Postfix forgets XCLIENT's HELO here. */
+    const char *helo = smtp_helo_valid(s->peer.helo) ? s->peer.helo : s->options->helo;
+    buf_printf(&s->command, "%s %s\r\n", s->options->lmtp ? "LHLO" : "EHLO", helo);
     send_command(s, STEP_EHLO);
 }
 
@@ -218,9 +225,14 @@ static bool fail_without_xclient(struct smtp_session *s, const struct smtp_reply
     if (reply != NULL)
         smtp_reply_text(reply, text, sizeof text);
     smtp_connection_local(s->connection, us);
-    error_set_dsn(&err, RESULT_TEMP, "4.3.5",
-                  "host %s: %.250s; if it is Postfix, add %s to smtpd_authorized_xclient_hosts of this listener",
-                  s->context.relay, text, us);
+    if (reply != NULL && reply->code == 501 && strchr(s->peer.address, ':') != NULL)
+        error_set_dsn(&err, RESULT_TEMP, "4.3.5", "host %s: %.250s; if it is Postfix, set inet_protocols = all", s->context.relay,
+                      text);
+    else
+        error_set_dsn(&err, RESULT_TEMP, "4.3.5",
+                      "host %s: %.250s; if it is Postfix, add %s to smtpd_authorized_xclient_hosts of this listener",
+                      s->context.relay, text, us);
+    smtp_connection_say_goodbye(s->connection);
     return give_up(s, &err, reply, false);
 }
 
@@ -400,6 +412,7 @@ static bool on_final_refused(struct smtp_session *s, const struct smtp_reply *r)
 static bool on_final(struct smtp_session *s, const struct smtp_reply *r, const char *raw)
 {
     (void)raw;
+    s->refusals = 0;
     return on_final_refused(s, r);
 }
 
@@ -440,8 +453,10 @@ static bool on_reply(void *arg, const struct smtp_reply *r, const char *raw)
         s->transaction->answered = true;
     if (class == rule->expects)
         return rule->accepted(s, r, raw);
-    if (class >= 4)
+    if (class >= 4) {
+        s->refusals++;
         return rule->refused(s, r);
+    }
     said(s, RESULT_TEMP, rule->name, r, &err);
     snprintf(err.dsn, sizeof err.dsn, "4.5.0");
     error_prefix(&err, "protocol error");
@@ -540,7 +555,11 @@ enum smtp_fit smtp_session_fit(const struct smtp_session *s, const struct smtp_t
         return SMTP_FIT_NONE;
     if (same_peer(&s->peer, &t->peer))
         return SMTP_FIT_GOOD;
-    return t->peer.address[0] != '\0' ? SMTP_FIT_AFTER_XCLIENT : SMTP_FIT_NONE; /* XCLIENT can't be undone */
+    if (t->peer.address[0] == '\0')
+        return SMTP_FIT_NONE; /* XCLIENT can't be undone, */
+    if (s->peer.address[0] != '\0' && (!kept || !(s->offer.xclient & XCLIENT_ADDR)))
+        return SMTP_FIT_NONE; /* and with Postfix not be repeated: from then on it trusts us as little as the peer */
+    return SMTP_FIT_AFTER_XCLIENT;
 }
 
 void smtp_session_start(struct smtp_session *s, struct smtp_transaction *t)

@@ -958,6 +958,7 @@ static void xclient_names_the_peer_once(void **state)
 {
     (void)state;
     static const char *const peers[] = {"192.0.2.1", "192.0.2.1", "2001:db8::1"};
+    /* A server that lets XCLIENT be repeated. */
     server.scripts[0] = SCRIPT(
         HELLO, WITH_XCLIENT, "C:XCLIENT NAME=[UNAVAILABLE] ADDR=192.0.2.1 PROTO=ESMTP HELO=he+2Blo+20x", "S:220 again",
         "C:EHLO pontoon.test", WITH_XCLIENT, ONE_MORE, ONE_MORE,
@@ -978,6 +979,51 @@ static void xclient_names_the_peer_once(void **state)
         job_free(&j);
     }
     assert_int_equal(server.accepted, 2);
+}
+
+static void a_connection_stays_its_peers(void **state)
+{
+    (void)state;
+    static const char *const peers[] = {"192.0.2.1", "192.0.2.2", "192.0.2.1"};
+    /* As Postfix does: no XCLIENT after XCLIENT; and our EHLO is then the peer's. */
+    server.scripts[0] = SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:220 again", "C:EHLO mail.peer.example", OFFER, ONE_MORE, ONE_MORE,
+                               "W:");
+    server.scripts[1] = SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:220 again", "C:EHLO mail.peer.example", OFFER, ONE_MORE, "C:QUIT",
+                               "W:");
+    server.scripts[2] = SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:220 again", "C:EHLO mail.peer.example", OFFER, ONE_MORE, "W:");
+    options.xclient_required = true;
+    open_pool();
+    for (int i = 0; i < 4; i++) {
+        struct job j;
+        job_init(&j, 1);
+        set_peer(&j, i < 3 ? peers[i] : "192.0.2.3", "", "mail.peer.example");
+        job_run(&j);
+        assert_string_equal(server.error, "");
+        assert_string_equal(j.told, "mail 250 rcpt 250 go final 250");
+        job_free(&j);
+    }
+    run_until(&server.closed, 1); /* for the fourth, the one that had lain longest made room */
+    assert_int_equal(server.accepted, 3);
+    assert_string_equal(server.error, "");
+}
+
+static void a_connection_with_many_refusals_is_not_kept(void **state)
+{
+    (void)state;
+    struct job j;
+    server.scripts[0] = SCRIPT(HELLO, OFFER, "N:1:MAIL:250 ok", "N:7:RCPT:550 no", "C:RSET", "S:250 ok", "N:1:MAIL:250 ok",
+                               "N:7:RCPT:550 no", "C:RSET", "S:250 ok", "C:QUIT", "W:");
+    server.scripts[1] = SCRIPT(HELLO, OFFER, ONE_MORE, "W:");
+    options.max_connections = 1;
+    open_pool();
+    for (int i = 0; i < 3; i++) {
+        job_init(&j, i < 2 ? 7 : 1);
+        job_run(&j);
+        job_free(&j);
+    }
+    assert_string_equal(j.told, "mail 250 rcpt 250 go final 250");
+    assert_int_equal(server.accepted, 2);
+    assert_string_equal(server.error, "");
 }
 
 static void xclient_required(void **state)
@@ -1113,6 +1159,8 @@ int main(void)
         TEST(connections_wear_out),
         TEST(waiting_is_bounded_and_in_order),
         TEST(xclient_names_the_peer_once),
+        TEST(a_connection_stays_its_peers),
+        TEST(a_connection_with_many_refusals_is_not_kept),
         TEST(xclient_required),
         TEST(xclient_tried_only),
         TEST(the_pool_may_go_at_any_time),
