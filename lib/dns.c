@@ -15,6 +15,7 @@
 #include <sys/queue.h>
 
 #include "lib/address.h"
+#include "lib/buf.h"
 #include "lib/dns_channel.h"
 #include "lib/mem.h"
 
@@ -334,35 +335,61 @@ static void deliver_name(struct lookup *l)
     l->name_done(l->arg, l->result, ok ? l->name : NULL, ok ? NULL : &l->err);
 }
 
-static void on_ptr(void *arg, int status, int timeouts, struct hostent *host)
+/* RFC 1035 section 3.5, RFC 3596 section 2.5. */
+static void reverse_name(const struct netaddr *a, char *out, size_t size)
+{
+    size_t len;
+    const uint8_t *b = netaddr_bytes(a, &len);
+    struct buf name = BUF_INIT(size - 1);
+    for (size_t i = len; i-- > 0;) {
+        if (len == 4)
+            buf_printf(&name, "%u.", b[i]);
+        else
+            buf_printf(&name, "%x.%x.", b[i] & 15, b[i] >> 4);
+    }
+    snprintf(out, size, "%s%s", buf_str(&name), len == 4 ? "in-addr.arpa" : "ip6.arpa");
+    buf_free(&name);
+}
+
+/* Puts the one name that we try into l->name. */
+static int read_ptr(struct lookup *l, const unsigned char *msg, int len)
+{
+    struct hostent *host = NULL;
+    int status = ares_parse_ptr_reply(msg, len, NULL, 0, l->wanted.sa.ss_family, &host);
+    if (status == ARES_SUCCESS && (host->h_name == NULL || !domain_normalize(host->h_name, l->name)))
+        status = ARES_EBADNAME;
+    if (host != NULL)
+        ares_free_hostent(host);
+    /* Bytes that make no name are what the zone says, not what may go away. */
+    return status == ARES_EBADRESP ? ARES_EBADNAME : status;
+}
+
+static void on_ptr(void *arg, int status, int timeouts, unsigned char *msg, int len)
 {
     (void)timeouts;
     struct lookup *l = arg;
     if (!still_wanted(l))
         return;
-    char name[DOMAIN_MAX + 1];
-    if (status != ARES_SUCCESS || host == NULL || host->h_name == NULL) {
-        note_failure(l, status == ARES_SUCCESS ? ARES_ENODATA : status);
-    } else if (!domain_normalize(host->h_name, name)) {
-        error_set(&l->err, RESULT_PERM, "the name of %s is no host name: \"%s\"", l->name, host->h_name);
+    size_t address_len;
+    netaddr_bytes(&l->wanted, &address_len);
+    if (status == ARES_SUCCESS)
+        status = read_ptr(l, msg, len);
+    if (status != ARES_SUCCESS) {
+        note_failure(l, status);
+        settle(l);
+    } else if (address_len == 4) {
+        ask(l, ns_t_a, on_a);
     } else {
-        snprintf(l->name, sizeof l->name, "%s", name);
-        if (l->wanted.sa.ss_family == AF_INET)
-            ask(l, ns_t_a, on_a);
-        else
-            ask(l, ns_t_aaaa, on_aaaa);
-        return;
+        ask(l, ns_t_aaaa, on_aaaa);
     }
-    settle(l);
 }
 
 void dns_name(struct dns *dns, const struct netaddr *address, dns_name_done *done, void *arg)
 {
-    char text[NETADDR_TEXT_SIZE];
-    netaddr_ip(address, text);
-    struct lookup *l = lookup_new(dns, text, deliver_name, arg);
+    char name[80];
+    reverse_name(address, name, sizeof name);
+    struct lookup *l = lookup_new(dns, name, deliver_name, arg);
     l->name_done = done;
     l->wanted = *address;
-    l->questions++;
-    dns_channel_reverse(dns->channel, &address->sa, on_ptr, l);
+    ask(l, ns_t_ptr, on_ptr);
 }

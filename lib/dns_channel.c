@@ -2,8 +2,6 @@
 #include "lib/dns_channel.h"
 
 #include <arpa/nameser.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <sys/queue.h>
 
@@ -143,17 +141,5 @@ void dns_channel_free(struct dns_channel **c)
 void dns_channel_query(struct dns_channel *c, const char *name, int type, ares_callback done, void *arg)
 {
     ares_query(c->ares, name, ns_c_in, type, done, arg);
-    set_timer(c);
-}
-
-void dns_channel_reverse(struct dns_channel *c, const struct sockaddr_storage *sa, ares_host_callback done, void *arg)
-{
-    const void *addr = &((const struct sockaddr_in *)sa)->sin_addr;
-    int len = sizeof(struct in_addr);
-    if (sa->ss_family == AF_INET6) {
-        addr = &((const struct sockaddr_in6 *)sa)->sin6_addr;
-        len = sizeof(struct in6_addr);
-    }
-    ares_gethostbyaddr(c->ares, addr, len, sa->ss_family, done, arg);
     set_timer(c);
 }

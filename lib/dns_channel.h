@@ -13,8 +13,7 @@ enum result dns_channel_new(struct loop *loop, const struct config *config, stru
 /* Calls back all that is under way, with ARES_EDESTRUCTION. */
 void dns_channel_free(struct dns_channel **c);
 
-/* The callback may come before these return. */
+/* The callback may come before it returns. */
 void dns_channel_query(struct dns_channel *c, const char *name, int type, ares_callback done, void *arg);
-void dns_channel_reverse(struct dns_channel *c, const struct sockaddr_storage *sa, ares_host_callback done, void *arg);
 
 #endif
