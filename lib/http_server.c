@@ -13,7 +13,6 @@
 #include <event2/bufferevent_ssl.h>
 #include <event2/http.h>
 #include <event2/listener.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
