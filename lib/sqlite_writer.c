@@ -50,7 +50,7 @@ static enum result commit(struct sqlite_writer *w, struct error *err)
 static void settle(struct sqlite_change *c, enum result r, const struct error *err)
 {
     c->result = r;
-    c->err = r == RESULT_OK ? (struct error){0} : *err;
+    c->err = *err;
 }
 
 /* A transaction of its own. */

@@ -99,7 +99,7 @@ static enum result try_open(struct store *s, const char *id, const char *aud, en
 static enum result open_body(struct store *s, const char *id, const char *aud, enum store_access *access_r,
                              struct store_body **body_r, struct error *err)
 {
-    struct error own;
+    struct error own = {0};
     bool missing = false;
     err = err ? err : &own;
     *body_r = NULL;
