@@ -107,9 +107,12 @@ void notifier_kick(struct notifier *n)
         loop_timer_set(n->timer, 0);
 }
 
+/* Recipients were settled: some of them may now be due elsewhere. */
 static void look_again(void *arg)
 {
-    notifier_kick(arg);
+    struct notifier *n = arg;
+    notifier_kick(n);
+    give_back_kick(n->ctx->give_back);
 }
 
 /* The milter has told its MTA: these messages may go now. */
