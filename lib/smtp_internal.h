@@ -6,7 +6,7 @@
  *   smtp_session.c      the dialogue on one connection: a table of steps
  *   smtp_transaction.c  what a caller is told, and when
  *   smtp_connection.c   the socket: replies in step with what was asked, time limits
- *   smtp_command.c      commands as text; smtp_ehlo.c: what the server offers
+ *   smtp_command.c      commands as text; smtp_ehlo.c: what the server offers; smtp_failure.c: what went wrong
  */
 #ifndef PONTOON_SMTP_INTERNAL_H
 #define PONTOON_SMTP_INTERNAL_H
@@ -79,6 +79,16 @@ int smtp_connection_fd(const struct smtp_connection *c);
 void smtp_connection_local(const struct smtp_connection *c, char out[NETADDR_TEXT_SIZE]); /* our own address */
 void smtp_connection_say_goodbye(struct smtp_connection *c); /* QUIT as a courtesy; close it then */
 void smtp_connection_hang_up(struct smtp_connection *c); /* even if another process has the socket too; close it then */
+
+/* ---- what went wrong (smtp_failure.c; pure); `step` is what was sent last ---- */
+
+void smtp_failure_said(struct error *err, enum result result, const char *relay, const char *step,
+                       const struct smtp_reply *r);
+void smtp_failure_lost(struct error *err, const char *relay, const char *step, enum smtp_loss loss,
+                       const struct smtp_reply *stray, const char *why);
+/* `us`: our address as the server sees it. `r`: the reply to XCLIENT, NULL if it was not offered. */
+void smtp_failure_xclient(struct error *err, const char *relay, const char *us, const struct smtp_peer *peer,
+                          const struct smtp_reply *r);
 
 /* ---- one transaction (smtp_transaction.c) ---- */
 

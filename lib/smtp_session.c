@@ -148,22 +148,17 @@ static bool release(struct smtp_session *s)
     return true;
 }
 
-/* As Postfix says it: "host X said: 550 ... (in reply to MAIL FROM command)". */
-static void said(const struct smtp_session *s, enum result result, const char *step, const struct smtp_reply *r,
-                 struct error *err)
-{
-    char text[sizeof r->text + 20];
-    smtp_reply_text(r, text, sizeof text);
-    error_set_dsn(err, result, smtp_reply_dsn(r), "host %s said: %s (in reply to %s)", s->context.relay, text, step);
-    if (result == RESULT_TEMP && err->dsn[0] == '5')
-        err->dsn[0] = '4';
-}
-
 /* A kept connection that the server closed at the same moment: nobody saw anything of this transaction. */
 static bool may_retry(const struct smtp_session *s)
 {
     const struct smtp_transaction *t = s->transaction;
     return t != NULL && s->kept && !t->answered && !t->fresh && !t->orphan;
+}
+
+static void said(const struct smtp_session *s, enum result result, enum step step, const struct smtp_reply *r,
+                 struct error *err)
+{
+    smtp_failure_said(err, result, s->context.relay, rules[step].name, r);
 }
 
 /* ---- asking ---- */
@@ -220,18 +215,10 @@ static bool needs_xclient(const struct smtp_session *s)
 
 static bool fail_without_xclient(struct smtp_session *s, const struct smtp_reply *reply)
 {
-    char text[sizeof reply->text + 20] = "offers no XCLIENT ADDR", us[NETADDR_TEXT_SIZE];
     struct error err;
-    if (reply != NULL)
-        smtp_reply_text(reply, text, sizeof text);
+    char us[NETADDR_TEXT_SIZE];
     smtp_connection_local(s->connection, us);
-    if (reply != NULL && reply->code == 501 && strchr(s->peer.address, ':') != NULL)
-        error_set_dsn(&err, RESULT_TEMP, "4.3.5", "host %s: %.250s; if it is Postfix, set inet_protocols = all", s->context.relay,
-                      text);
-    else
-        error_set_dsn(&err, RESULT_TEMP, "4.3.5",
-                      "host %s: %.250s; if it is Postfix, add %s to smtpd_authorized_xclient_hosts of this listener",
-                      s->context.relay, text, us);
+    smtp_failure_xclient(&err, s->context.relay, us, &s->peer, reply);
     smtp_connection_say_goodbye(s->connection);
     return give_up(s, &err, reply, false);
 }
@@ -274,7 +261,7 @@ static bool on_greeting(struct smtp_session *s, const struct smtp_reply *r, cons
 static bool on_refusal(struct smtp_session *s, const struct smtp_reply *r)
 {
     struct error err;
-    said(s, s->peer.address[0] != '\0' ? smtp_reply_result(r) : RESULT_TEMP, rules[s->step].name, r, &err);
+    said(s, s->peer.address[0] != '\0' ? smtp_reply_result(r) : RESULT_TEMP, s->step, r, &err);
     return give_up(s, &err, r, false);
 }
 
@@ -311,7 +298,7 @@ static bool on_reset(struct smtp_session *s, const struct smtp_reply *r, const c
 static bool on_reset_refused(struct smtp_session *s, const struct smtp_reply *r)
 {
     struct error err;
-    said(s, RESULT_TEMP, rules[s->step].name, r, &err);
+    said(s, RESULT_TEMP, s->step, r, &err);
     return give_up(s, &err, r, may_retry(s));
 }
 
@@ -321,7 +308,7 @@ static bool conclude_envelope(struct smtp_session *s)
     struct smtp_transaction *t = s->transaction;
     struct error err;
     if (smtp_reply_result(&t->mail) != RESULT_OK) {
-        said(s, smtp_reply_result(&t->mail), rules[STEP_MAIL].name, &t->mail, &err);
+        said(s, smtp_reply_result(&t->mail), STEP_MAIL, &t->mail, &err);
         smtp_transaction_failed(t, &err, &t->mail, false);
         if (t->orphan)
             smtp_transaction_free(&s->transaction);
@@ -387,7 +374,7 @@ static bool on_data(struct smtp_session *s, const struct smtp_reply *r, const ch
 static bool on_data_refused(struct smtp_session *s, const struct smtp_reply *r)
 {
     struct error err;
-    said(s, smtp_reply_result(r), rules[STEP_DATA].name, r, &err);
+    said(s, smtp_reply_result(r), STEP_DATA, r, &err);
     smtp_transaction_failed(s->transaction, &err, r, false);
     detach(s);
     send_reset(s);
@@ -446,7 +433,7 @@ static bool on_reply(void *arg, const struct smtp_reply *r, const char *raw)
     struct error err;
     int class = r->code / 100;
     if (r->code == 421 && s->step != STEP_FINAL) {
-        said(s, RESULT_TEMP, rule->name, r, &err);
+        said(s, RESULT_TEMP, s->step, r, &err);
         return give_up(s, &err, r, may_retry(s));
     }
     if (s->transaction != NULL && s->step != STEP_RESET)
@@ -457,7 +444,7 @@ static bool on_reply(void *arg, const struct smtp_reply *r, const char *raw)
         s->refusals++;
         return rule->refused(s, r);
     }
-    said(s, RESULT_TEMP, rule->name, r, &err);
+    said(s, RESULT_TEMP, s->step, r, &err);
     snprintf(err.dsn, sizeof err.dsn, "4.5.0");
     error_prefix(&err, "protocol error");
     return give_up(s, &err, r, false);
@@ -474,30 +461,9 @@ static void on_drained(void *arg)
     }
 }
 
-/* What became of the transaction: *said_r is the reply that decided it, or NULL. */
-static void describe_loss(const struct smtp_session *s, enum smtp_loss loss, const char *why,
-                          const struct smtp_reply **said_r, struct error *err)
+static bool refused_mail(const struct smtp_session *s)
 {
-    const char *relay = s->context.relay, *name = rules[s->step].name;
-    const struct smtp_reply *stray = *said_r;
-    if (s->step == STEP_CONNECT) {
-        error_set_dsn(err, RESULT_TEMP, "4.4.1", "connect to %s: %s", relay, why);
-    } else if (s->step == STEP_RCPT && smtp_reply_result(&s->transaction->mail) != RESULT_OK) {
-        *said_r = &s->transaction->mail; /* the verdict had come before */
-        said(s, smtp_reply_result(*said_r), rules[STEP_MAIL].name, *said_r, err);
-    } else if (loss == SMTP_LOST) {
-        error_set_dsn(err, RESULT_TEMP, "4.4.2", "lost connection with %s while sending %s: %s", relay, name, why);
-    } else if (loss == SMTP_TIMEOUT) {
-        error_set_dsn(err, RESULT_TEMP, "4.4.2", "conversation with %s timed out while sending %s", relay, name);
-    } else if (stray != NULL && (stray->code == 421 || (s->step == STEP_CONTENT && stray->code >= 400))) {
-        said(s, smtp_reply_result(stray), name, stray, err);
-    } else {
-        char text[sizeof stray->text + 20] = "";
-        if (stray != NULL)
-            smtp_reply_text(stray, text, sizeof text);
-        error_set_dsn(err, RESULT_TEMP, "4.5.0", "protocol error: host %s, during %s: %s%s%.200s", relay, name, why,
-                      stray ? ": " : "", text);
-    }
+    return s->step == STEP_RCPT && smtp_reply_result(&s->transaction->mail) != RESULT_OK;
 }
 
 static void on_lost(void *arg, enum smtp_loss loss, const struct smtp_reply *stray, const char *why)
@@ -509,7 +475,16 @@ static void on_lost(void *arg, enum smtp_loss loss, const struct smtp_reply *str
         retire(s);
         return;
     }
-    describe_loss(s, loss, why, &stray, &err);
+    if (s->step == STEP_CONNECT) {
+        error_set_dsn(&err, RESULT_TEMP, "4.4.1", "connect to %s: %s", s->context.relay, why);
+    } else if (refused_mail(s)) { /* the verdict had come before */
+        stray = &s->transaction->mail;
+        said(s, smtp_reply_result(stray), STEP_MAIL, stray, &err);
+    } else if (stray != NULL && (stray->code == 421 || (s->step == STEP_CONTENT && stray->code >= 400))) {
+        said(s, smtp_reply_result(stray), s->step, stray, &err);
+    } else {
+        smtp_failure_lost(&err, s->context.relay, rules[s->step].name, loss, stray, why);
+    }
     if (!closed && s->transaction == NULL)
         log_warning("%s", err.text);
     give_up(s, &err, stray, closed && may_retry(s));
