@@ -80,8 +80,8 @@ static bool is_older(DIR *d, const char *name, msec_t before)
     return (msec_t)st.st_ctim.tv_sec * 1000 + st.st_ctim.tv_nsec / 1000000 < before;
 }
 
-static enum result sweep_folder(const char *dir, unsigned folder, msec_t before, size_t *room, body_file_known *known, void *arg,
-                                struct error *err)
+static enum result sweep_folder(const char *dir, unsigned folder, msec_t before, size_t *room, body_file_known *known,
+                                void *arg, struct error *err)
 {
     char *path = mem_printf("%s/bodies/%02x", dir, folder);
     DIR *d = opendir(path);
@@ -106,8 +106,8 @@ static enum result sweep_folder(const char *dir, unsigned folder, msec_t before,
     return r;
 }
 
-enum result body_file_sweep(const char *dir, struct body_file_sweep *sweep, msec_t before, size_t max, body_file_known *known,
-                            void *arg, struct error *err)
+enum result body_file_sweep(const char *dir, struct body_file_sweep *sweep, msec_t before, size_t max,
+                            body_file_known *known, void *arg, struct error *err)
 {
     enum result r = RESULT_OK;
     for (int i = 0; r == RESULT_OK && i < FOLDERS_A_PIECE && sweep->folder < FOLDERS; i++) {

@@ -33,8 +33,8 @@ struct body_file_sweep {
  * known() answers RESULT_OK with *known_r set, or fails and so ends this piece.
  */
 typedef enum result body_file_known(void *arg, const char *name, bool *known_r, struct error *err);
-enum result body_file_sweep(const char *dir, struct body_file_sweep *sweep, msec_t before, size_t max, body_file_known *known,
-                            void *arg, struct error *err);
+enum result body_file_sweep(const char *dir, struct body_file_sweep *sweep, msec_t before, size_t max,
+                            body_file_known *known, void *arg, struct error *err);
 /* Removes what was last changed before `before` in a flat directory (DIR/incoming: spools of dead processes). */
 void body_file_clear_stale(const char *incoming, msec_t before);
 

@@ -1,13 +1,13 @@
 /*
- * Directories and files of a database's directory, made so that several daemons of one group can use them: modes 2770 and
- * 0660 whatever the umask says, and made by root they belong to the owner of the directory above.
+ * Directories and files of a database's directory, made so that several daemons of one group can use them: modes 2770
+ * and 0660 whatever the umask says, and made by root they belong to the owner of the directory above.
  */
 #ifndef PONTOON_DATA_DIR_H
 #define PONTOON_DATA_DIR_H
 
 #include "lib/result.h"
 
-/* Makes the directory if it is missing (not its parents). RESULT_PERM: rights, or no directory; RESULT_TEMP: the disk. */
+/* Makes the directory (not its parents) if it is missing. RESULT_PERM: rights, or no directory; RESULT_TEMP: disk. */
 enum result data_dir_make(const char *path, struct error *err);
 /* Makes an empty file if it is missing; checks that we may read and write it. */
 enum result data_dir_file(const char *path, struct error *err);

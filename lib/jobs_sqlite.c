@@ -11,13 +11,13 @@
 #include "lib/trace_sqlite.h"
 
 /*
- * States are stored as the numbers of enum job_state. `work`: 0 while a recipient is pending, 1 while a settled one is untold
- * (and none pending), NULL when there is nothing to do; kept by update_work().
+ * States are stored as the numbers of enum job_state. `work`: 0 while a recipient is pending, 1 while a settled one is
+ * untold (and none pending), NULL when there is nothing to do; kept by update_work().
  */
 static const char schema_1[] =
     "CREATE TABLE jobs ("
-    " job INTEGER PRIMARY KEY AUTOINCREMENT, iss TEXT NOT NULL, aud TEXT NOT NULL, id TEXT NOT NULL, token TEXT NOT NULL,"
-    " size INTEGER NOT NULL, digest BLOB NOT NULL, sender TEXT NOT NULL, body_type INTEGER NOT NULL,"
+    " job INTEGER PRIMARY KEY AUTOINCREMENT, iss TEXT NOT NULL, aud TEXT NOT NULL, id TEXT NOT NULL,"
+    " token TEXT NOT NULL, size INTEGER NOT NULL, digest BLOB NOT NULL, sender TEXT NOT NULL, body_type INTEGER NOT NULL,"
     " smtputf8 INTEGER NOT NULL, declared INTEGER NOT NULL, ret TEXT, envid TEXT, peer TEXT NOT NULL,"
     " queue_id TEXT NOT NULL, received INTEGER NOT NULL, next INTEGER NOT NULL, attempts INTEGER NOT NULL,"
     " work INTEGER, UNIQUE (id, iss, aud));"
@@ -56,8 +56,8 @@ enum result jobs_open(const struct config *config, enum store_mode mode, struct 
     if (r == RESULT_OK && mode == STORE_READ_WRITE)
         r = sqlite_writer_open(path, &schema, busy_timeout, &j->writer, err);
     if (r == RESULT_OK)
-        r = sqlite_pool_open(path, mode == STORE_READ_ONLY ? SQLITE_READ_ONLY : SQLITE_READER, &schema, busy_timeout, &j->readers,
-                             err);
+        r = sqlite_pool_open(path, mode == STORE_READ_ONLY ? SQLITE_READ_ONLY : SQLITE_READER, &schema, busy_timeout,
+                             &j->readers, err);
     mem_free(&path);
     if (r != RESULT_OK)
         jobs_close(&j);
@@ -84,7 +84,8 @@ enum result jobs_writable(const struct jobs *jobs, struct error *err)
     return error_set(err, RESULT_PERM, "the notification queue %s is open for reading only", jobs->dir);
 }
 
-enum result jobs_key(struct sqlite_db *db, const char *iss, const char *aud, const char *id, int64_t *key_r, struct error *err)
+enum result jobs_key(struct sqlite_db *db, const char *iss, const char *aud, const char *id, int64_t *key_r,
+                     struct error *err)
 {
     *key_r = 0;
     struct sqlite_stmt *st = stmt_begin(db, "SELECT job FROM jobs WHERE id = ? AND iss = ? AND aud = ?");
@@ -176,8 +177,8 @@ static void free_change(struct sqlite_change *c)
     mem_free(&n);
 }
 
-static enum result change_job(struct jobs *jobs, struct job *job, const struct job_change *how, store_done *done, void *arg,
-                              struct error *err)
+static enum result change_job(struct jobs *jobs, struct job *job, const struct job_change *how, store_done *done,
+                              void *arg, struct error *err)
 {
     struct job_change *c = mem_dup(how, sizeof *how);
     c->change.free = free_change;
@@ -230,7 +231,8 @@ struct purge {
 
 static enum result find_old(struct purge *p, struct sqlite_db *db, struct error *err)
 {
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT job FROM jobs WHERE work IS NULL AND received < ? ORDER BY received LIMIT ?");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT job FROM jobs WHERE work IS NULL AND received < ? ORDER BY received LIMIT ?");
     p->n = 0;
     stmt_bind_int(st, p->before);
     stmt_bind_int(st, (int64_t)p->max);
@@ -276,7 +278,8 @@ enum result jobs_purge(struct jobs *jobs, msec_t history, size_t max, bool *more
 
 /* ---- policies ---- */
 
-enum result jobs_policy_load(struct jobs *jobs, const char *domain, struct policy_cache_entry **entry_r, struct error *err)
+enum result jobs_policy_load(struct jobs *jobs, const char *domain, struct policy_cache_entry **entry_r,
+                             struct error *err)
 {
     return policy_cache_sqlite_load(jobs->readers, domain, entry_r, err);
 }

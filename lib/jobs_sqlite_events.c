@@ -1,6 +1,6 @@
 /*
- * The bridge's trace lines. Most are about a job that is written only once it is decided (the fast path writes once, at the
- * end), so lines without a job wait in memory until it comes; a bound lets the oldest go.
+ * The bridge's trace lines. Most are about a job that is written only once it is decided (the fast path writes once, at
+ * the end), so lines without a job wait in memory until it comes; a bound lets the oldest go.
  */
 #include <string.h>
 
@@ -125,8 +125,8 @@ void jobs_waiting_release(struct jobs *jobs, const struct job *job)
     }
 }
 
-void jobs_add_event(struct jobs *jobs, const char *iss, const char *aud, const char *id, const char *address, const char *what,
-                    const char *text)
+void jobs_add_event(struct jobs *jobs, const char *iss, const char *aud, const char *id, const char *address,
+                    const char *what, const char *text)
 {
     if (jobs->writer == NULL || sqlite_writer_waiting(jobs->writer) > QUEUED_MAX)
         return;
@@ -143,16 +143,16 @@ void jobs_add_event(struct jobs *jobs, const char *iss, const char *aud, const c
     sqlite_writer_submit(jobs->writer, &l->change, NULL, NULL);
 }
 
-static enum result read_events(struct sqlite_db *db, const char *iss, const char *aud, const char *id, struct trace_list *list,
-                               struct error *err)
+static enum result read_events(struct sqlite_db *db, const char *iss, const char *aud, const char *id,
+                               struct trace_list *list, struct error *err)
 {
     int64_t key = 0;
     enum result r = jobs_key(db, iss, aud, id, &key, err);
     return r == RESULT_OK && key != 0 ? trace_sqlite_read(db, key, list, err) : r;
 }
 
-enum result jobs_events(struct jobs *jobs, const char *iss, const char *aud, const char *id, struct store_event **events_r,
-                        size_t *n_r, struct error *err)
+enum result jobs_events(struct jobs *jobs, const char *iss, const char *aud, const char *id,
+                        struct store_event **events_r, size_t *n_r, struct error *err)
 {
     struct sqlite_db *db = NULL;
     struct trace_list list = {0};

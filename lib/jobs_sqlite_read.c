@@ -11,7 +11,8 @@ static enum result finish(struct jobs *jobs, struct sqlite_db *db, enum result r
     return r;
 }
 
-enum result jobs_find(struct jobs *jobs, const char *iss, const char *aud, const char *id, struct job **job_r, struct error *err)
+enum result jobs_find(struct jobs *jobs, const char *iss, const char *aud, const char *id, struct job **job_r,
+                      struct error *err)
 {
     struct sqlite_db *db = NULL;
     struct job_list *list = NULL;
@@ -19,7 +20,8 @@ enum result jobs_find(struct jobs *jobs, const char *iss, const char *aud, const
     enum result r = sqlite_pool_take(jobs->readers, &db, err);
     if (r != RESULT_OK)
         return r;
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT " JOBS_COLUMNS " FROM jobs AS j WHERE id = ? AND iss = ? AND aud = ?");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT " JOBS_COLUMNS " FROM jobs AS j WHERE id = ? AND iss = ? AND aud = ?");
     stmt_bind_text(st, id);
     stmt_bind_text(st, iss);
     stmt_bind_text(st, aud);
@@ -57,7 +59,8 @@ static enum result next_receipt(struct sqlite_db *db, size_t skip, msec_t *next_
     return stmt_end(st, err);
 }
 
-enum result jobs_receipts_due(struct jobs *jobs, size_t max, struct job_list **list_r, msec_t *next_r, struct error *err)
+enum result jobs_receipts_due(struct jobs *jobs, size_t max, struct job_list **list_r, msec_t *next_r,
+                              struct error *err)
 {
     struct sqlite_db *db = NULL;
     *list_r = NULL;
@@ -65,8 +68,8 @@ enum result jobs_receipts_due(struct jobs *jobs, size_t max, struct job_list **l
     enum result r = sqlite_pool_take(jobs->readers, &db, err);
     if (r != RESULT_OK)
         return r;
-    struct sqlite_stmt *st =
-        stmt_begin(db, "SELECT " JOBS_COLUMNS " FROM jobs AS j WHERE work = 1 AND next <= ? ORDER BY next, job LIMIT ?");
+    struct sqlite_stmt *st = stmt_begin(db, "SELECT " JOBS_COLUMNS
+                                            " FROM jobs AS j WHERE work = 1 AND next <= ? ORDER BY next, job LIMIT ?");
     stmt_bind_int(st, clock_now());
     stmt_bind_int(st, (int64_t)max);
     r = jobs_read_list(db, st, list_r, err);
@@ -100,9 +103,10 @@ enum result jobs_list(struct jobs *jobs, size_t max, struct job_list **list_r, s
     enum result r = sqlite_pool_take(jobs->readers, &db, err);
     if (r != RESULT_OK)
         return r;
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT " JOBS_COLUMNS " FROM jobs AS j WHERE job IN"
-                                            " (SELECT job FROM jobs WHERE work = 0 UNION ALL SELECT job FROM jobs WHERE work = 1)"
-                                            " ORDER BY job LIMIT ?");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT " JOBS_COLUMNS " FROM jobs AS j WHERE job IN"
+                       " (SELECT job FROM jobs WHERE work = 0 UNION ALL SELECT job FROM jobs WHERE work = 1)"
+                       " ORDER BY job LIMIT ?");
     stmt_bind_int(st, (int64_t)max);
     return finish(jobs, db, jobs_read_list(db, st, list_r, err));
 }

@@ -10,15 +10,16 @@ enum result jobs_write_row(struct sqlite_db *db, const struct job *job, int64_t 
 {
     const struct notification_message *m = &job->m;
     const struct envelope *e = &m->envelope;
-    struct sqlite_stmt *st =
-        stmt_begin(db, "INSERT INTO jobs (iss, aud, id, token, size, digest, sender, body_type, smtputf8, declared, ret, envid,"
-                       " peer, queue_id, received, next, attempts)"
-                       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                       " ON CONFLICT (id, iss, aud) DO UPDATE SET (token, size, digest, sender, body_type, smtputf8, declared, ret,"
-                       " envid, peer, queue_id, received, next, attempts) = (excluded.token, excluded.size, excluded.digest,"
-                       " excluded.sender, excluded.body_type, excluded.smtputf8, excluded.declared, excluded.ret,"
-                       " excluded.envid, excluded.peer, excluded.queue_id, excluded.received, excluded.next,"
-                       " excluded.attempts) RETURNING job");
+    struct sqlite_stmt *st = stmt_begin(
+        db,
+        "INSERT INTO jobs (iss, aud, id, token, size, digest, sender, body_type, smtputf8, declared, ret, envid,"
+        " peer, queue_id, received, next, attempts)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (id, iss, aud) DO UPDATE SET (token, size, digest, sender, body_type, smtputf8, declared, ret,"
+        " envid, peer, queue_id, received, next, attempts) = (excluded.token, excluded.size, excluded.digest,"
+        " excluded.sender, excluded.body_type, excluded.smtputf8, excluded.declared, excluded.ret,"
+        " excluded.envid, excluded.peer, excluded.queue_id, excluded.received, excluded.next,"
+        " excluded.attempts) RETURNING job");
     stmt_bind_text(st, job->iss);
     stmt_bind_text(st, job->aud);
     stmt_bind_text(st, m->id);
@@ -43,12 +44,12 @@ enum result jobs_write_row(struct sqlite_db *db, const struct job *job, int64_t 
 
 enum result jobs_write_rcpt(struct sqlite_db *db, int64_t key, size_t n, const struct job_rcpt *rcpt, struct error *err)
 {
-    struct sqlite_stmt *st =
-        stmt_begin(db, "INSERT INTO job_rcpts (job, address, notify, orcpt, state, dsn, text, relay, told, since, n)"
-                       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                       " ON CONFLICT (job, address) DO UPDATE SET (notify, orcpt, state, dsn, text, relay, told, since) ="
-                       " (excluded.notify, excluded.orcpt, excluded.state, excluded.dsn, excluded.text, excluded.relay,"
-                       " excluded.told, excluded.since)");
+    struct sqlite_stmt *st = stmt_begin(
+        db, "INSERT INTO job_rcpts (job, address, notify, orcpt, state, dsn, text, relay, told, since, n)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (job, address) DO UPDATE SET (notify, orcpt, state, dsn, text, relay, told, since) ="
+            " (excluded.notify, excluded.orcpt, excluded.state, excluded.dsn, excluded.text, excluded.relay,"
+            " excluded.told, excluded.since)");
     stmt_bind_int(st, key);
     stmt_bind_text(st, rcpt->address);
     stmt_bind_text(st, rcpt->notify);
@@ -130,8 +131,9 @@ static void read_rcpt(struct job *job, struct sqlite_stmt *st)
 
 static enum result read_rcpts(struct sqlite_db *db, struct job *job, struct error *err)
 {
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT address, notify, orcpt, state, dsn, text, relay, told, since FROM job_rcpts"
-                                            " WHERE job = ? ORDER BY n, address");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT address, notify, orcpt, state, dsn, text, relay, told, since FROM job_rcpts"
+                       " WHERE job = ? ORDER BY n, address");
     stmt_bind_int(st, job->key);
     while (stmt_row(st))
         read_rcpt(job, st);

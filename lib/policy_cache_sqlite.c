@@ -5,13 +5,16 @@
 
 const char policy_cache_sqlite_schema[] =
     "CREATE TABLE policies ("
-    " domain TEXT PRIMARY KEY, txt_id TEXT NOT NULL, policy TEXT, fetched INTEGER NOT NULL, usable_until INTEGER NOT NULL,"
+    " domain TEXT PRIMARY KEY, txt_id TEXT NOT NULL, policy TEXT,"
+    " fetched INTEGER NOT NULL, usable_until INTEGER NOT NULL,"
     " checked INTEGER NOT NULL, check_next INTEGER NOT NULL, error TEXT NOT NULL) WITHOUT ROWID;";
 
-static enum result load(struct sqlite_db *db, const char *domain, struct policy_cache_entry **entry_r, struct error *err)
+static enum result load(struct sqlite_db *db, const char *domain, struct policy_cache_entry **entry_r,
+                        struct error *err)
 {
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT domain, txt_id, policy, fetched, usable_until, checked, check_next, error"
-                                            " FROM policies WHERE domain = ?");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT domain, txt_id, policy, fetched, usable_until, checked, check_next, error"
+                       " FROM policies WHERE domain = ?");
     stmt_bind_text(st, domain);
     while (stmt_row(st)) {
         struct policy_cache_entry *e = mem_zero(1, sizeof *e);
@@ -31,8 +34,8 @@ static enum result load(struct sqlite_db *db, const char *domain, struct policy_
     return r;
 }
 
-enum result policy_cache_sqlite_load(struct sqlite_pool *readers, const char *domain, struct policy_cache_entry **entry_r,
-                                     struct error *err)
+enum result policy_cache_sqlite_load(struct sqlite_pool *readers, const char *domain,
+                                     struct policy_cache_entry **entry_r, struct error *err)
 {
     struct sqlite_db *db = NULL;
     *entry_r = NULL;
@@ -51,9 +54,10 @@ struct save {
 static enum result apply_save(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
 {
     const struct policy_cache_entry *e = &((struct save *)c)->entry;
-    struct sqlite_stmt *st = stmt_begin(db, "INSERT OR REPLACE INTO policies"
-                                            " (domain, txt_id, policy, fetched, usable_until, checked, check_next, error)"
-                                            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "INSERT OR REPLACE INTO policies"
+                       " (domain, txt_id, policy, fetched, usable_until, checked, check_next, error)"
+                       " VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
     stmt_bind_text(st, e->domain);
     stmt_bind_text(st, e->txt_id);
     stmt_bind_text(st, e->policy);
@@ -72,8 +76,8 @@ static void free_save(struct sqlite_change *c)
     mem_free(&s);
 }
 
-enum result policy_cache_sqlite_save(struct sqlite_writer *writer, const struct policy_cache_entry *entry, sqlite_done *done,
-                                     void *arg, struct error *err)
+enum result policy_cache_sqlite_save(struct sqlite_writer *writer, const struct policy_cache_entry *entry,
+                                     sqlite_done *done, void *arg, struct error *err)
 {
     struct save *s = mem_zero(1, sizeof *s);
     s->change.apply = apply_save;

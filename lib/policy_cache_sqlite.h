@@ -9,10 +9,10 @@
 extern const char policy_cache_sqlite_schema[];
 
 /* *entry_r: NULL if nothing is known. */
-enum result policy_cache_sqlite_load(struct sqlite_pool *readers, const char *domain, struct policy_cache_entry **entry_r,
-                                     struct error *err);
+enum result policy_cache_sqlite_load(struct sqlite_pool *readers, const char *domain,
+                                     struct policy_cache_entry **entry_r, struct error *err);
 /* done as in lib/store.h. */
-enum result policy_cache_sqlite_save(struct sqlite_writer *writer, const struct policy_cache_entry *entry, sqlite_done *done,
-                                     void *arg, struct error *err);
+enum result policy_cache_sqlite_save(struct sqlite_writer *writer, const struct policy_cache_entry *entry,
+                                     sqlite_done *done, void *arg, struct error *err);
 
 #endif

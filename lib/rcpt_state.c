@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 /* Every pair that is not listed changes nothing. */
+/* clang-format off */
 static const struct transition {
     bool listed;
     enum rcpt_state next;
@@ -43,6 +44,7 @@ static const struct transition {
         [RCPT_EV_BOUNCE_LATER] = {true, RCPT_BOUNCING},
     },
 };
+/* clang-format on */
 
 static const char *const state_names[RCPT_STATES] = {
     [RCPT_QUEUED] = "queued",       [RCPT_ACCEPTED] = "accepted",   [RCPT_RETURNING] = "returning",

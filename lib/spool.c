@@ -133,7 +133,8 @@ enum result spool_add(struct spool *s, const void *data, size_t len, struct erro
     if (s->failed.result != RESULT_OK)
         return report(s, err);
     if (len > s->max - s->size) {
-        error_set_dsn(&s->failed, RESULT_PERM, "5.3.4", "message is larger than %llu bytes", (unsigned long long)s->max);
+        error_set_dsn(&s->failed, RESULT_PERM, "5.3.4", "message is larger than %llu bytes",
+                      (unsigned long long)s->max);
         return report(s, err);
     }
     if (s->fd < 0 && s->size + len <= s->memory)

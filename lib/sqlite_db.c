@@ -29,8 +29,7 @@ enum result sqlite_db_fail(struct sqlite_db *db, int code, struct error *err)
     const char *says = sqlite3_errstr(code);
     int os = db->handle ? sqlite3_system_errno(db->handle) : 0;
     switch (code & 0xff) {
-    case SQLITE_FULL:
-        return error_set(err, RESULT_TEMP, "disk full: %s", db->path);
+    case SQLITE_FULL: return error_set(err, RESULT_TEMP, "disk full: %s", db->path);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_PROTOCOL:
@@ -46,8 +45,7 @@ enum result sqlite_db_fail(struct sqlite_db *db, int code, struct error *err)
     case SQLITE_NOTADB:
         return error_set(err, RESULT_PERM, "%s: damaged or no database (%s): restore it, or move it away to begin anew",
                          db->path, says);
-    default:
-        return error_set(err, RESULT_BUG, "%s: %s", db->path, db->handle ? sqlite3_errmsg(db->handle) : says);
+    default: return error_set(err, RESULT_BUG, "%s: %s", db->path, db->handle ? sqlite3_errmsg(db->handle) : says);
     }
 }
 
@@ -61,7 +59,8 @@ static enum result run_script(struct sqlite_db *db, const char *sql, struct erro
 static enum result make_wal(struct sqlite_db *db, struct error *err)
 {
     int code = SQLITE_OK;
-    for (int count = 0; (code = sqlite3_exec(db->handle, "PRAGMA journal_mode=WAL", NULL, NULL, NULL)) != SQLITE_OK; count++) {
+    for (int count = 0; (code = sqlite3_exec(db->handle, "PRAGMA journal_mode=WAL", NULL, NULL, NULL)) != SQLITE_OK;
+         count++) {
         if ((code & 0xff) != SQLITE_BUSY || !on_busy(db, count))
             return sqlite_db_fail(db, code, err);
     }
@@ -77,10 +76,11 @@ static enum result set_up(struct sqlite_db *db, enum sqlite_use use, struct erro
     enum result r = make_wal(db, err);
     if (r != RESULT_OK)
         return r;
-    return run_script(db,
-                      "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA secure_delete=FAST; PRAGMA temp_store=MEMORY;"
-                      "PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=67108864",
-                      err);
+    return run_script(
+        db,
+        "PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA secure_delete=FAST; PRAGMA temp_store=MEMORY;"
+        "PRAGMA cache_size=-8000; PRAGMA wal_autocheckpoint=2000; PRAGMA journal_size_limit=67108864",
+        err);
 }
 
 enum result sqlite_db_open(const char *path, enum sqlite_use use, msec_t busy_timeout, struct sqlite_db **db_r,
@@ -175,8 +175,9 @@ enum result sqlite_db_check(struct sqlite_db *db, const struct sqlite_schema *sc
         return r;
     if (step > schema->nsteps)
         return too_new(db, schema, step, err);
-    return error_set(err, RESULT_PERM, "%s: schema %d of the %s is older than this program's (%d): start the daemon once", db->path,
-                     step, schema->what, schema->nsteps);
+    return error_set(err, RESULT_PERM,
+                     "%s: schema %d of the %s is older than this program's (%d): start the daemon once", db->path, step,
+                     schema->what, schema->nsteps);
 }
 
 enum result sqlite_db_run(struct sqlite_db *db, const char *sql, struct error *err)

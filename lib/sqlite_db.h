@@ -25,9 +25,9 @@
 struct sqlite_db;
 
 enum sqlite_use {
-    SQLITE_WRITER,     /* makes the database WAL if it is not yet */
-    SQLITE_READER,     /* beside a writer of the same process */
-    SQLITE_READ_ONLY,  /* nothing is ever written */
+    SQLITE_WRITER,    /* makes the database WAL if it is not yet */
+    SQLITE_READER,    /* beside a writer of the same process */
+    SQLITE_READ_ONLY, /* nothing is ever written */
 };
 
 /* Opens an existing file (which may be empty: see data_dir_file()). RESULT_PERM: damaged or no database. */
@@ -36,8 +36,8 @@ enum result sqlite_db_open(const char *path, enum sqlite_use use, msec_t busy_ti
 void sqlite_db_close(struct sqlite_db **db);
 
 /*
- * The schema as a list of steps; a database that is at step k (kept in its table `meta`) gets those behind k. More steps
- * than we know: RESULT_PERM.
+ * The schema as a list of steps; a database that is at step k (kept in its table `meta`) gets those behind k. More
+ * steps than we know: RESULT_PERM.
  */
 struct sqlite_schema {
     const char *what;         /* "store", for errors */
@@ -61,14 +61,14 @@ struct sqlite_stmt;
 /* `sql` must be a string constant: the cache knows it by its address. */
 struct sqlite_stmt *stmt_begin(struct sqlite_db *db, const char *sql);
 void stmt_bind_int(struct sqlite_stmt *st, int64_t value);
-void stmt_bind_text(struct sqlite_stmt *st, const char *text);              /* NULL binds NULL */
-void stmt_bind_blob(struct sqlite_stmt *st, const void *data, size_t len);  /* NULL binds NULL */
-bool stmt_row(struct sqlite_stmt *st);                                      /* false: no more, or an error */
+void stmt_bind_text(struct sqlite_stmt *st, const char *text);             /* NULL binds NULL */
+void stmt_bind_blob(struct sqlite_stmt *st, const void *data, size_t len); /* NULL binds NULL */
+bool stmt_row(struct sqlite_stmt *st);                                     /* false: no more, or an error */
 int64_t stmt_get_int(struct sqlite_stmt *st);
-bool stmt_get_null(struct sqlite_stmt *st);                                 /* looks without going on */
-char *stmt_get_text(struct sqlite_stmt *st);                                /* to mem_free(); NULL for NULL */
-void stmt_copy_text(struct sqlite_stmt *st, char *out, size_t size);        /* cut to fit; "" for NULL */
-const void *stmt_get_blob(struct sqlite_stmt *st, size_t *len_r);           /* until the next row */
+bool stmt_get_null(struct sqlite_stmt *st);                          /* looks without going on */
+char *stmt_get_text(struct sqlite_stmt *st);                         /* to mem_free(); NULL for NULL */
+void stmt_copy_text(struct sqlite_stmt *st, char *out, size_t size); /* cut to fit; "" for NULL */
+const void *stmt_get_blob(struct sqlite_stmt *st, size_t *len_r);    /* until the next row */
 enum result stmt_end(struct sqlite_stmt *st, struct error *err);
 /* For statements without rows: runs and ends. */
 enum result stmt_run(struct sqlite_stmt *st, struct error *err);

@@ -16,8 +16,8 @@ struct sqlite_pool {
     size_t nidle;
 };
 
-enum result sqlite_pool_open(const char *path, enum sqlite_use use, const struct sqlite_schema *schema, msec_t busy_timeout,
-                             struct sqlite_pool **p_r, struct error *err)
+enum result sqlite_pool_open(const char *path, enum sqlite_use use, const struct sqlite_schema *schema,
+                             msec_t busy_timeout, struct sqlite_pool **p_r, struct error *err)
 {
     struct sqlite_pool *p = mem_zero(1, sizeof *p);
     p->path = mem_strdup(path);

@@ -286,7 +286,8 @@ void sqlite_writer_submit(struct sqlite_writer *w, struct sqlite_change *c, sqli
     pthread_mutex_unlock(&w->lock);
 }
 
-enum result sqlite_writer_do(struct sqlite_writer *w, struct sqlite_change *c, sqlite_done *done, void *arg, struct error *err)
+enum result sqlite_writer_do(struct sqlite_writer *w, struct sqlite_change *c, sqlite_done *done, void *arg,
+                             struct error *err)
 {
     if (done != NULL) {
         sqlite_writer_submit(w, c, done, arg);

@@ -43,10 +43,11 @@ void sqlite_writer_close(struct sqlite_writer **w);
 
 /* Waits until it is durable or has failed. Never from a `done` (that is the writer's thread). */
 enum result sqlite_writer_run(struct sqlite_writer *w, struct sqlite_change *c, struct error *err);
-/* Returns at once; `done` (may be NULL) is called from the writer's thread. The queue's bound is its callers' business. */
+/* Returns at once; `done` (may be NULL) is called from the writer's thread. Callers bound how much they submit. */
 void sqlite_writer_submit(struct sqlite_writer *w, struct sqlite_change *c, sqlite_done *done, void *arg);
 /* Runs (and frees) it if there is no `done`, else submits it. */
-enum result sqlite_writer_do(struct sqlite_writer *w, struct sqlite_change *c, sqlite_done *done, void *arg, struct error *err);
+enum result sqlite_writer_do(struct sqlite_writer *w, struct sqlite_change *c, sqlite_done *done, void *arg,
+                             struct error *err);
 
 uint64_t sqlite_writer_commits(struct sqlite_writer *w);
 size_t sqlite_writer_waiting(struct sqlite_writer *w); /* changes queued */

@@ -52,7 +52,8 @@ static const char schema_1[] =
     " offered INTEGER NOT NULL DEFAULT 0, fetched INTEGER NOT NULL DEFAULT 0,"
     " dsn TEXT NOT NULL DEFAULT '', text TEXT, peer TEXT,"
     " owner TEXT, due INTEGER NOT NULL,"
-    " work INTEGER GENERATED ALWAYS AS (CASE state WHEN 0 THEN 0 WHEN 1 THEN 0 WHEN 2 THEN 1 WHEN 3 THEN 2 END) VIRTUAL);"
+    " work INTEGER GENERATED ALWAYS AS"
+    " (CASE state WHEN 0 THEN 0 WHEN 1 THEN 0 WHEN 2 THEN 1 WHEN 3 THEN 2 END) VIRTUAL);"
     "CREATE INDEX recipients_message ON recipients (message);"
     "CREATE INDEX recipients_due ON recipients (work, due) WHERE work IS NOT NULL;"
     "CREATE INDEX recipients_owner ON recipients (owner) WHERE owner IS NOT NULL;"
@@ -100,8 +101,8 @@ static enum result open_database(struct store *s, enum store_mode mode, msec_t b
     if (r == RESULT_OK && mode == STORE_READ_WRITE)
         r = sqlite_writer_open(path, &schema, busy_timeout, &s->writer, err);
     if (r == RESULT_OK)
-        r = sqlite_pool_open(path, mode == STORE_READ_ONLY ? SQLITE_READ_ONLY : SQLITE_READER, &schema, busy_timeout, &s->readers,
-                             err);
+        r = sqlite_pool_open(path, mode == STORE_READ_ONLY ? SQLITE_READ_ONLY : SQLITE_READER, &schema, busy_timeout,
+                             &s->readers, err);
     mem_free(&path);
     return r;
 }
@@ -200,7 +201,8 @@ void store_add_event(struct store *store, const char *id, const char *address, c
 
 /* ---- policies ---- */
 
-enum result store_policy_load(struct store *store, const char *domain, struct policy_cache_entry **entry_r, struct error *err)
+enum result store_policy_load(struct store *store, const char *domain, struct policy_cache_entry **entry_r,
+                              struct error *err)
 {
     return policy_cache_sqlite_load(store->readers, domain, entry_r, err);
 }

@@ -14,7 +14,7 @@ struct store {
     uint64_t inline_max;
     struct sqlite_writer *writer; /* NULL: opened read-only */
     struct sqlite_pool *readers;
-    int wakeup; /* an unbound socket to send wake-ups from */
+    int wakeup;                   /* an unbound socket to send wake-ups from */
     pthread_mutex_t purging;      /* guards what follows: */
     struct body_file_sweep sweep; /* store_purge() */
     msec_t swept;                 /* by clock_mono(); 0: not yet */
@@ -35,8 +35,8 @@ struct store_entries *store_builder_finish(struct store_entries_builder *b); /* 
 void store_builder_drop(struct store_entries_builder *b);
 
 /* The columns that store_read_rcpt() takes, from recipients AS r. */
-#define STORE_RCPT_COLUMNS                                                                                               \
-    "r.message, r.rid, r.address, r.domain, r.notify, r.orcpt, r.state, r.attempts, r.next, r.since, r.offered,"         \
+#define STORE_RCPT_COLUMNS                                                                                             \
+    "r.message, r.rid, r.address, r.domain, r.notify, r.orcpt, r.state, r.attempts, r.next, r.since, r.offered,"       \
     " r.fetched, r.dsn, r.text, r.peer"
 
 /* Takes the statement's row; puts it into the entry of its message (and its domain, if `by_domain`), which is made if
@@ -55,8 +55,8 @@ struct store_files { /* body files to remove after the commit */
 void store_files_remove(struct store_files *f, const char *dir); /* and clears the list */
 void store_files_clear(struct store_files *f);
 
-enum result store_apply_event(struct sqlite_db *db, const struct store_settlement *s, bool *changed_r, int64_t *message_r,
-                              struct error *err);
+enum result store_apply_event(struct sqlite_db *db, const struct store_settlement *s, bool *changed_r,
+                              int64_t *message_r, struct error *err);
 /* If all recipients are final: the message is settled, and its body goes if it was the last one with it. */
 enum result store_finish_message(struct sqlite_db *db, int64_t message, struct store_files *files, struct error *err);
 

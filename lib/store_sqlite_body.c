@@ -19,8 +19,9 @@ static enum result check_access(struct sqlite_db *db, const char *id, const char
                                 struct error *err)
 {
     *access_r = STORE_ACCESS_UNKNOWN;
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT r.state FROM messages AS m JOIN recipients AS r ON r.message = m.message"
-                                            " WHERE m.id = ? AND r.domain = ?");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT r.state FROM messages AS m JOIN recipients AS r ON r.message = m.message"
+                       " WHERE m.id = ? AND r.domain = ?");
     stmt_bind_text(st, id);
     stmt_bind_text(st, aud);
     while (stmt_row(st)) {
@@ -55,8 +56,8 @@ static struct store_body *read_row(struct sqlite_stmt *st, char **file_r)
 }
 
 /* *body_r NULL: the message has no body any more, or none yet. */
-static enum result open_row(struct store *s, struct sqlite_db *db, const char *id, struct store_body **body_r, bool *missing_r,
-                            struct error *err)
+static enum result open_row(struct store *s, struct sqlite_db *db, const char *id, struct store_body **body_r,
+                            bool *missing_r, struct error *err)
 {
     char *file = NULL;
     *body_r = NULL;
@@ -186,8 +187,9 @@ static enum result apply_fetch(struct sqlite_change *c, struct sqlite_db *db, st
 {
     const struct fetch *f = (struct fetch *)c;
     int64_t message = 0;
-    struct sqlite_stmt *st = stmt_begin(db, "UPDATE recipients SET fetched = ?, offered = 1 WHERE message ="
-                                            " (SELECT message FROM messages WHERE id = ?) AND domain = ? RETURNING message");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "UPDATE recipients SET fetched = ?, offered = 1 WHERE message ="
+                       " (SELECT message FROM messages WHERE id = ?) AND domain = ? RETURNING message");
     stmt_bind_int(st, f->when);
     stmt_bind_text(st, f->id);
     stmt_bind_text(st, f->aud);
@@ -208,8 +210,8 @@ static void free_fetch(struct sqlite_change *c)
     mem_free(&f);
 }
 
-enum result store_fetched(struct store *store, const char *id, const char *aud, const char *peer, store_done *done, void *arg,
-                          struct error *err)
+enum result store_fetched(struct store *store, const char *id, const char *aud, const char *peer, store_done *done,
+                          void *arg, struct error *err)
 {
     struct fetch *f = mem_zero(1, sizeof *f);
     f->change = (struct sqlite_change){.apply = apply_fetch, .free = free_fetch};

@@ -106,9 +106,9 @@ enum result store_builder_load(struct store_entries_builder *b, struct sqlite_db
 {
     enum result r = RESULT_OK;
     for (size_t i = 0; r == RESULT_OK && i < b->list->n; i++) {
-        struct sqlite_stmt *st =
-            stmt_begin(db, "SELECT id, size, digest, sender, body_type, smtputf8, declared, ret, envid, iss, queue_id, message_id,"
-                           " client, login, created, expires FROM messages WHERE message = ?");
+        struct sqlite_stmt *st = stmt_begin(
+            db, "SELECT id, size, digest, sender, body_type, smtputf8, declared, ret, envid, iss, queue_id, message_id,"
+                " client, login, created, expires FROM messages WHERE message = ?");
         stmt_bind_int(st, b->messages[i]);
         while (stmt_row(st))
             read_message(&b->list->entries[i], st);

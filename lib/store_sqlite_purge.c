@@ -28,7 +28,8 @@ static enum result forget_message(struct sqlite_db *db, int64_t message, struct 
 
 static enum result find_old(struct purge *p, struct sqlite_db *db, struct error *err)
 {
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT message FROM messages WHERE settled IS NOT NULL AND settled < ? ORDER BY settled LIMIT ?");
+    struct sqlite_stmt *st = stmt_begin(
+        db, "SELECT message FROM messages WHERE settled IS NOT NULL AND settled < ? ORDER BY settled LIMIT ?");
     p->n = 0;
     stmt_bind_int(st, p->before);
     stmt_bind_int(st, (int64_t)p->max);

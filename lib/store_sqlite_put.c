@@ -39,7 +39,8 @@ static enum result set_domains(struct put *p, struct error *err)
     p->domains = mem_zero(e->nrcpts, sizeof *p->domains);
     for (size_t i = 0; i < e->nrcpts; i++) {
         if (!domain_normalize(address_domain(e->rcpts[i].address), p->domains[i]))
-            return error_set(err, RESULT_PERM, "recipient <%s> has no domain that could be notified", e->rcpts[i].address);
+            return error_set(err, RESULT_PERM, "recipient <%s> has no domain that could be notified",
+                             e->rcpts[i].address);
     }
     return RESULT_OK;
 }
@@ -110,7 +111,8 @@ static enum result write_out(struct put *p, const struct store *s, const struct 
 }
 
 /* Afterwards the body is in p->data or durable in p->file. *owned_r: what to free, or NULL. */
-static enum result place_body(struct put *p, const struct store *s, struct spool *body, void **owned_r, struct error *err)
+static enum result place_body(struct put *p, const struct store *s, struct spool *body, void **owned_r,
+                              struct error *err)
 {
     p->body_digest = spool_digest(body);
     p->body_size = spool_size(body);
@@ -187,15 +189,17 @@ static enum result insert_body(struct put *p, struct sqlite_db *db, int64_t *bod
     return r;
 }
 
-static enum result insert_message(const struct put *p, struct sqlite_db *db, int64_t body, int64_t *message_r, struct error *err)
+static enum result insert_message(const struct put *p, struct sqlite_db *db, int64_t body, int64_t *message_r,
+                                  struct error *err)
 {
     const struct store_message *m = p->m;
     const struct envelope *e = m->envelope;
     msec_t now = clock_now();
-    struct sqlite_stmt *st =
-        stmt_begin(db, "INSERT INTO messages (id, body, trace, size, digest, sender, body_type, smtputf8, declared, ret, envid, iss,"
-                       " queue_id, message_id, client, login, submission, created, expires)"
-                       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    struct sqlite_stmt *st = stmt_begin(
+        db,
+        "INSERT INTO messages (id, body, trace, size, digest, sender, body_type, smtputf8, declared, ret, envid, iss,"
+        " queue_id, message_id, client, login, submission, created, expires)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     stmt_bind_text(st, m->id);
     stmt_bind_int(st, body);
     stmt_bind_blob(st, m->trace, m->trace_len);
@@ -224,8 +228,9 @@ static enum result insert_rcpt(const struct put *p, struct sqlite_db *db, int64_
 {
     const struct envelope_rcpt *rcpt = &p->m->envelope->rcpts[i];
     msec_t now = clock_now();
-    struct sqlite_stmt *st = stmt_begin(db, "INSERT INTO recipients (message, address, domain, notify, orcpt, state, attempts, next,"
-                                            " since, due) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?7)");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "INSERT INTO recipients (message, address, domain, notify, orcpt, state, attempts, next,"
+                       " since, due) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?7)");
     stmt_bind_int(st, message);
     stmt_bind_text(st, rcpt->address);
     stmt_bind_text(st, p->domains[i]);
@@ -263,8 +268,8 @@ static enum result apply_put(struct sqlite_change *c, struct sqlite_db *db, stru
     return r;
 }
 
-enum result store_put(struct store *store, const struct store_message *m, struct spool *body, struct store_put_result *put_r,
-                      struct error *err)
+enum result store_put(struct store *store, const struct store_message *m, struct spool *body,
+                      struct store_put_result *put_r, struct error *err)
 {
     *put_r = (struct store_put_result){0};
     if (store->writer == NULL)
@@ -305,10 +310,12 @@ struct withdrawal {
 };
 
 /* How many recipients there are, and how many of them somebody may already have heard of. */
-static enum result count_rcpts(struct sqlite_db *db, const char *id, int64_t *all_r, int64_t *known_r, struct error *err)
+static enum result count_rcpts(struct sqlite_db *db, const char *id, int64_t *all_r, int64_t *known_r,
+                               struct error *err)
 {
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT count(*), total(r.state <> ? OR r.attempts > 0 OR r.offered OR r.owner IS NOT NULL)"
-                                            " FROM messages AS m JOIN recipients AS r ON r.message = m.message WHERE m.id = ?");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT count(*), total(r.state <> ? OR r.attempts > 0 OR r.offered OR r.owner IS NOT NULL)"
+                       " FROM messages AS m JOIN recipients AS r ON r.message = m.message WHERE m.id = ?");
     stmt_bind_int(st, RCPT_QUEUED);
     stmt_bind_text(st, id);
     while (stmt_row(st)) {
@@ -322,13 +329,15 @@ static enum result recall_all(struct withdrawal *w, struct sqlite_db *db, size_t
 {
     int64_t *rids = mem_zero(n, sizeof *rids), message = 0;
     size_t got = 0;
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT r.rid FROM messages AS m JOIN recipients AS r ON r.message = m.message WHERE m.id = ?");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT r.rid FROM messages AS m JOIN recipients AS r ON r.message = m.message WHERE m.id = ?");
     stmt_bind_text(st, w->id);
     while (got < n && stmt_row(st))
         rids[got++] = stmt_get_int(st);
     enum result r = stmt_end(st, err);
     for (size_t i = 0; r == RESULT_OK && i < got; i++) {
-        struct store_settlement s = {.rid = rids[i], .event = RCPT_EV_RECALL, .text = "withdrawn: the MTA did not take our answer"};
+        struct store_settlement s = {
+            .rid = rids[i], .event = RCPT_EV_RECALL, .text = "withdrawn: the MTA did not take our answer"};
         bool changed;
         r = store_apply_event(db, &s, &changed, &message, err);
     }
@@ -349,7 +358,8 @@ static enum result apply_withdrawal(struct sqlite_change *c, struct sqlite_db *d
     if (all == 0)
         return error_set(err, RESULT_PERM, "no message %s to withdraw", w->id);
     if (known > 0)
-        return error_set(err, RESULT_PERM, "message %s can't be withdrawn: its recipients' sites may know of it", w->id);
+        return error_set(err, RESULT_PERM, "message %s can't be withdrawn: its recipients' sites may know of it",
+                         w->id);
     return recall_all(w, db, (size_t)all, err);
 }
 

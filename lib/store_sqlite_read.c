@@ -25,10 +25,11 @@ static enum result load_rcpts(struct store_entries_builder *b, struct sqlite_db 
 static enum result collect_find(struct store_entries_builder *b, struct sqlite_db *db, const char *what, size_t max,
                                 struct error *err)
 {
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT message, id FROM messages WHERE id = ?1"
-                                            " UNION SELECT message, id FROM messages WHERE queue_id = ?1 AND queue_id <> ''"
-                                            " UNION SELECT message, id FROM messages WHERE trim(message_id, ' <>') = trim(?1, ' <>')"
-                                            " AND message_id <> '' ORDER BY 2 DESC LIMIT ?2");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT message, id FROM messages WHERE id = ?1"
+                       " UNION SELECT message, id FROM messages WHERE queue_id = ?1 AND queue_id <> ''"
+                       " UNION SELECT message, id FROM messages WHERE trim(message_id, ' <>') = trim(?1, ' <>')"
+                       " AND message_id <> '' ORDER BY 2 DESC LIMIT ?2");
     stmt_bind_text(st, what);
     stmt_bind_int(st, (int64_t)(max < FIND_MAX ? max : FIND_MAX));
     while (stmt_row(st))
@@ -76,7 +77,8 @@ static enum result finish(struct store *s, struct sqlite_db *db, struct store_en
     return r;
 }
 
-enum result store_find(struct store *store, const char *what, size_t max, struct store_entries **entries_r, struct error *err)
+enum result store_find(struct store *store, const char *what, size_t max, struct store_entries **entries_r,
+                       struct error *err)
 {
     struct sqlite_db *db = NULL;
     struct store_entries_builder b;
@@ -89,7 +91,8 @@ enum result store_find(struct store *store, const char *what, size_t max, struct
     return finish(store, db, &b, r, entries_r, err);
 }
 
-enum result store_list(struct store *store, const char *after, size_t max, struct store_entries **entries_r, struct error *err)
+enum result store_list(struct store *store, const char *after, size_t max, struct store_entries **entries_r,
+                       struct error *err)
 {
     struct sqlite_db *db = NULL;
     struct store_entries_builder b;
@@ -126,8 +129,9 @@ static enum result read_events(struct sqlite_db *db, const char *id, struct trac
         char *sender = stmt_get_text(st);
         int64_t size = stmt_get_int(st);
         char *client = stmt_get_text(st);
-        trace_list_add(list, created, mem_strdup("stored"), NULL,
-                       mem_printf("from=<%s>, size=%lld%s%s", sender, (long long)size, client[0] ? ", client=" : "", client));
+        trace_list_add(
+            list, created, mem_strdup("stored"), NULL,
+            mem_printf("from=<%s>, size=%lld%s%s", sender, (long long)size, client[0] ? ", client=" : "", client));
         mem_free(&sender);
         mem_free(&client);
     }
@@ -135,7 +139,8 @@ static enum result read_events(struct sqlite_db *db, const char *id, struct trac
     return r == RESULT_OK && message != 0 ? trace_sqlite_read(db, message, list, err) : r;
 }
 
-enum result store_events(struct store *store, const char *id, struct store_event **events_r, size_t *n_r, struct error *err)
+enum result store_events(struct store *store, const char *id, struct store_event **events_r, size_t *n_r,
+                         struct error *err)
 {
     struct sqlite_db *db = NULL;
     struct trace_list list = {0};

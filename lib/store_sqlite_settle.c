@@ -36,20 +36,21 @@ static bool same_work(enum rcpt_state a, enum rcpt_state b)
     return a == b || (rcpt_state_fetchable(a) && rcpt_state_fetchable(b)); /* queued and accepted: notifications */
 }
 
-/* The peer says that it holds nothing: what it fetched or may have been offered no longer stands in the way of a return. */
+/* The peer says that it holds nothing: what it fetched or may have been offered no longer stands in the way of a
+ * return. */
 static bool clears_doubt(enum rcpt_event event)
 {
     return event == RCPT_EV_DEFERRED || event == RCPT_EV_USE_SMTP || event == RCPT_EV_REJECTED;
 }
 
-static enum result update_rcpt(struct sqlite_db *db, const struct store_settlement *s, enum rcpt_state old, enum rcpt_state state,
-                               struct error *err)
+static enum result update_rcpt(struct sqlite_db *db, const struct store_settlement *s, enum rcpt_state old,
+                               enum rcpt_state state, struct error *err)
 {
-    struct sqlite_stmt *st =
-        stmt_begin(db, "UPDATE recipients SET state = ?1, attempts = CASE WHEN ?2 THEN attempts + 1 ELSE 0 END,"
-                       " next = ?3, due = ?3, since = CASE WHEN ?4 THEN since ELSE ?5 END,"
-                       " offered = CASE WHEN ?11 THEN 0 ELSE offered OR ?6 END, fetched = CASE WHEN ?11 THEN 0 ELSE fetched END,"
-                       " dsn = ?7, text = ?8, peer = ?9, owner = NULL WHERE rid = ?10");
+    struct sqlite_stmt *st = stmt_begin(
+        db, "UPDATE recipients SET state = ?1, attempts = CASE WHEN ?2 THEN attempts + 1 ELSE 0 END,"
+            " next = ?3, due = ?3, since = CASE WHEN ?4 THEN since ELSE ?5 END,"
+            " offered = CASE WHEN ?11 THEN 0 ELSE offered OR ?6 END, fetched = CASE WHEN ?11 THEN 0 ELSE fetched END,"
+            " dsn = ?7, text = ?8, peer = ?9, owner = NULL WHERE rid = ?10");
     msec_t now = clock_now();
     stmt_bind_int(st, state);
     stmt_bind_int(st, same_work(old, state));
@@ -66,8 +67,8 @@ static enum result update_rcpt(struct sqlite_db *db, const struct store_settleme
 }
 
 /* The trace says the state that was reached, or the event that kept it; then who said what. */
-static enum result trace_event(struct sqlite_db *db, const struct store_settlement *s, enum rcpt_state old, enum rcpt_state state,
-                               int64_t message, const char *address, struct error *err)
+static enum result trace_event(struct sqlite_db *db, const struct store_settlement *s, enum rcpt_state old,
+                               enum rcpt_state state, int64_t message, const char *address, struct error *err)
 {
     const char *what = old == state ? rcpt_event_name(s->event) : rcpt_state_name(state);
     const char *text = s->text ? s->text : "", *peer = s->peer ? s->peer : "";
@@ -77,8 +78,8 @@ static enum result trace_event(struct sqlite_db *db, const struct store_settleme
     return r;
 }
 
-enum result store_apply_event(struct sqlite_db *db, const struct store_settlement *s, bool *changed_r, int64_t *message_r,
-                              struct error *err)
+enum result store_apply_event(struct sqlite_db *db, const struct store_settlement *s, bool *changed_r,
+                              int64_t *message_r, struct error *err)
 {
     enum rcpt_state old = RCPT_STATES, state;
     char *address = NULL;
@@ -123,13 +124,16 @@ enum result store_finish_message(struct sqlite_db *db, int64_t message, struct s
     enum result r = body_of(db, message, &body, err);
     if (r != RESULT_OK || body == 0)
         return r;
-    struct sqlite_stmt *st = stmt_begin(db, "UPDATE messages SET settled = ?, body = NULL, trace = NULL WHERE message = ?");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "UPDATE messages SET settled = ?, body = NULL, trace = NULL WHERE message = ?");
     stmt_bind_int(st, clock_now());
     stmt_bind_int(st, message);
     r = stmt_run(st, err);
     if (r != RESULT_OK)
         return r;
-    st = stmt_begin(db, "DELETE FROM bodies WHERE body = ?1 AND NOT EXISTS (SELECT 1 FROM messages WHERE body = ?1) RETURNING file");
+    st = stmt_begin(
+        db,
+        "DELETE FROM bodies WHERE body = ?1 AND NOT EXISTS (SELECT 1 FROM messages WHERE body = ?1) RETURNING file");
     stmt_bind_int(st, body);
     while (stmt_row(st)) {
         if (!stmt_get_null(st))
@@ -193,8 +197,8 @@ static struct store_settlement copy_settlement(const struct store_settlement *s)
     return copy;
 }
 
-enum result store_settle(struct store *store, const struct store_settlement *list, size_t n, bool *changed_r, store_done *done,
-                         void *arg, struct error *err)
+enum result store_settle(struct store *store, const struct store_settlement *list, size_t n, bool *changed_r,
+                         store_done *done, void *arg, struct error *err)
 {
     if (store->writer == NULL)
         return error_set(err, RESULT_PERM, "the store %s is open for reading only", store->dir);

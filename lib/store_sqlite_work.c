@@ -43,9 +43,9 @@ static enum result select_due(struct claim *c, struct sqlite_db *db, struct erro
 /* What a hold keeps back: never tried, and nobody's (or nobody's any more). */
 static enum result select_released(struct claim *c, struct sqlite_db *db, const char *id, struct error *err)
 {
-    struct sqlite_stmt *st =
-        stmt_begin(db, "SELECT " STORE_RCPT_COLUMNS " FROM messages AS m JOIN recipients AS r ON r.message = m.message"
-                       " WHERE m.id = ? AND r.state = ? AND r.attempts = 0 AND (r.owner IS NULL OR r.due <= ?) ORDER BY r.rid");
+    struct sqlite_stmt *st = stmt_begin(
+        db, "SELECT " STORE_RCPT_COLUMNS " FROM messages AS m JOIN recipients AS r ON r.message = m.message"
+            " WHERE m.id = ? AND r.state = ? AND r.attempts = 0 AND (r.owner IS NULL OR r.due <= ?) ORDER BY r.rid");
     stmt_bind_text(st, id);
     stmt_bind_int(st, RCPT_QUEUED);
     stmt_bind_int(st, clock_now());
@@ -54,7 +54,8 @@ static enum result select_released(struct claim *c, struct sqlite_db *db, const 
     return stmt_end(st, err);
 }
 
-static enum result lease_entry(const struct claim *c, struct sqlite_db *db, const struct store_entry *e, struct error *err)
+static enum result lease_entry(const struct claim *c, struct sqlite_db *db, const struct store_entry *e,
+                               struct error *err)
 {
     enum result r = RESULT_OK;
     for (size_t i = 0; r == RESULT_OK && i < e->nrcpts; i++) {
@@ -101,8 +102,8 @@ static enum result run_claim(struct store *store, struct claim *c, struct store_
     return r;
 }
 
-enum result store_claim(struct store *store, enum store_work work, size_t max, msec_t lease, struct store_entries **entries_r,
-                        msec_t *next_r, struct error *err)
+enum result store_claim(struct store *store, enum store_work work, size_t max, msec_t lease,
+                        struct store_entries **entries_r, msec_t *next_r, struct error *err)
 {
     struct sqlite_db *db = NULL;
     *entries_r = NULL;

@@ -16,8 +16,8 @@ static enum result address_of(const struct store *s, struct sockaddr_un *sun, st
     *sun = (struct sockaddr_un){.sun_family = AF_UNIX};
     int n = snprintf(sun->sun_path, sizeof sun->sun_path, "%s/wakeup", s->dir);
     if (n < 0 || (size_t)n >= sizeof sun->sun_path)
-        return error_set(err, RESULT_PERM, "store.directory %s is too long for a socket in it (%zu characters at most)", s->dir,
-                         sizeof sun->sun_path - sizeof "/wakeup");
+        return error_set(err, RESULT_PERM, "store.directory %s is too long for a socket in it (%zu characters at most)",
+                         s->dir, sizeof sun->sun_path - sizeof "/wakeup");
     return RESULT_OK;
 }
 
@@ -39,7 +39,8 @@ int store_wakeup_socket(struct store *store, struct error *err)
         error_set(err, RESULT_TEMP, "make a socket: %s", strerror(errno));
         return -1;
     }
-    /* A dead daemon's is in the way; a living one's would be too, but two daemons of one store on one machine are a mistake. */
+    /* A dead daemon's is in the way; a living one's would be too, but two daemons of one store on one machine are a
+     * mistake. */
     if (unlink(sun.sun_path) < 0 && errno != ENOENT)
         data_dir_fail("remove the old socket", sun.sun_path, err);
     else if (bind(fd, (struct sockaddr *)&sun, sizeof sun) < 0)

@@ -42,7 +42,8 @@ void trace_list_add(struct trace_list *list, msec_t when, char *what, char *addr
 
 enum result trace_sqlite_read(struct sqlite_db *db, int64_t subject, struct trace_list *list, struct error *err)
 {
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT at, what, address, text FROM trace WHERE subject = ? ORDER BY at, n");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT at, what, address, text FROM trace WHERE subject = ? ORDER BY at, n");
     stmt_bind_int(st, subject);
     while (stmt_row(st)) {
         msec_t when = stmt_get_int(st);

@@ -18,7 +18,8 @@ struct trace_list {
     struct store_event *events;
     size_t n, cap;
 };
-void trace_list_add(struct trace_list *list, msec_t when, char *what, char *address, char *text); /* takes the strings */
+void trace_list_add(struct trace_list *list, msec_t when, char *what, char *address,
+                    char *text); /* takes the strings */
 enum result trace_sqlite_read(struct sqlite_db *db, int64_t subject, struct trace_list *list, struct error *err);
 
 #endif

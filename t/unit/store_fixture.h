@@ -48,8 +48,8 @@ static inline struct store *site_open(const struct site *s, enum store_mode mode
 static inline void site_configure(struct site *s, const char *more)
 {
     struct error err = {0};
-    snprintf(s->conf, sizeof s->conf, "store { directory = \"%s/store\"\n %s }\nbridge { directory = \"%s/bridge\"\n }\n", s->dir, more,
-             s->dir);
+    snprintf(s->conf, sizeof s->conf,
+             "store { directory = \"%s/store\"\n %s }\nbridge { directory = \"%s/bridge\"\n }\n", s->dir, more, s->dir);
     if (config_parse(s->conf, "test.conf", &s->config, &err) != RESULT_OK)
         fail_msg("%s", err.text);
 }
@@ -84,7 +84,8 @@ struct letter {
 
 #define TEST_TRACE "Received: by pontoon\r\n"
 
-static inline struct spool *letter_spool(struct store *store, const struct letter *l, uint8_t digest[DIGEST_SIZE], size_t *len_r)
+static inline struct spool *letter_spool(struct store *store, const struct letter *l, uint8_t digest[DIGEST_SIZE],
+                                         size_t *len_r)
 {
     struct error err = {0};
     const char *body = l->body ? l->body : "Hello";
@@ -180,7 +181,8 @@ static inline bool settle_next(struct store *store, int64_t rid, enum rcpt_event
 {
     struct error err = {0};
     bool changed = false;
-    struct store_settlement s = {.rid = rid, .event = event, .text = "because", .peer = "peer[1]:1", .next = next, .dsn = "2.0.0"};
+    struct store_settlement s = {
+        .rid = rid, .event = event, .text = "because", .peer = "peer[1]:1", .next = next, .dsn = "2.0.0"};
     if (store_settle(store, &s, 1, &changed, NULL, NULL, &err) != RESULT_OK)
         fail_msg("%s", err.text);
     return changed;

@@ -45,7 +45,8 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* A job with recipients "0@b.test", "1@b.test", …, in the states that the letters say: P pending, D, F, L (later), small: told. */
+/* A job with recipients "0@b.test", "1@b.test", …, in the states that the letters say: P pending, D, F, L (later),
+ * small: told. */
 static struct job *make_job(const char *id, const char *states)
 {
     struct job *j = mem_zero(1, sizeof *j);
@@ -67,8 +68,11 @@ static struct job *make_job(const char *id, const char *states)
     for (size_t i = 0; i < j->nrcpts; i++) {
         static const char letters[] = "PDFLpdfl";
         size_t k = (size_t)(strchr(letters, states[i]) - letters);
-        j->rcpts[i] = (struct job_rcpt){.address = mem_printf("%zu@b.test", i), .state = (enum job_state)(k % 4), .told = k >= 4,
-                                        .since = test_time, .dsn = "2.0.0"};
+        j->rcpts[i] = (struct job_rcpt){.address = mem_printf("%zu@b.test", i),
+                                        .state = (enum job_state)(k % 4),
+                                        .told = k >= 4,
+                                        .since = test_time,
+                                        .dsn = "2.0.0"};
         j->rcpts[i].text = mem_strdup("250 ok");
     }
     return j;

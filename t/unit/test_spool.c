@@ -1,5 +1,5 @@
-#include "t/unit/test.h"
 #include "t/unit/temp_dir.h"
+#include "t/unit/test.h"
 
 #include <signal.h>
 #include <sys/resource.h>
@@ -152,12 +152,9 @@ static void full_disk_at_any_byte(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(small_stays_in_memory),
-        cmocka_unit_test(empty),
-        cmocka_unit_test(large_goes_to_a_file),
-        cmocka_unit_test(released_file_stays),
-        cmocka_unit_test(bound_is_permanent_and_sticks),
-        cmocka_unit_test(no_directory_is_temporary),
+        cmocka_unit_test(small_stays_in_memory),         cmocka_unit_test(empty),
+        cmocka_unit_test(large_goes_to_a_file),          cmocka_unit_test(released_file_stays),
+        cmocka_unit_test(bound_is_permanent_and_sticks), cmocka_unit_test(no_directory_is_temporary),
         cmocka_unit_test(full_disk_at_any_byte),
     };
     return test_run("spool", tests);

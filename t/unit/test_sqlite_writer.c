@@ -1,5 +1,5 @@
-#include "t/unit/test.h"
 #include "t/unit/temp_dir.h"
+#include "t/unit/test.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -140,9 +140,11 @@ static void group_shares_a_commit(void **state)
 static void one_that_fails_leaves_its_neighbours(void **state)
 {
     (void)state;
-    struct insert list[5] = {{.v = 0}, {.v = 1, .then = RESULT_PERM}, {.v = 2}, {.v = 2}, {.v = 4, .then = RESULT_TEMP}};
+    struct insert list[5] = {
+        {.v = 0}, {.v = 1, .then = RESULT_PERM}, {.v = 2}, {.v = 2}, {.v = 4, .then = RESULT_TEMP}};
     run_as_group(list, 5);
-    static const enum result expect[] = {RESULT_OK, RESULT_PERM, RESULT_OK, RESULT_BUG /* the key exists */, RESULT_TEMP};
+    static const enum result expect[] = {RESULT_OK, RESULT_PERM, RESULT_OK, RESULT_BUG /* the key exists */,
+                                         RESULT_TEMP};
     for (int i = 0; i < 5; i++) {
         assert_int_equal(list[i].result, expect[i]);
         assert_int_equal(list[i].applied, 1);

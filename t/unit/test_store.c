@@ -1,4 +1,5 @@
-/* Putting, finding, settling, resubmission, withdrawal, events, policies, purge. Claims, bodies and crashes have files of their own. */
+/* Putting, finding, settling, resubmission, withdrawal, events, policies, purge. Claims, bodies and crashes have files
+ * of their own. */
 #include "t/unit/store_fixture.h"
 
 #include <fcntl.h>
@@ -27,8 +28,12 @@ static int tear_down(void **state)
 static void what_is_put_is_found(void **state)
 {
     (void)state;
-    struct letter l = {.sender = "Ann@A.test", .rcpts = {"bob@B.test", "carl@\xc3\xa4.test"}, .message_id = "<m1@a>", .queue_id = "4XQ",
-                       .client = "pc.a.test [10.0.0.1]", .hold = 2000};
+    struct letter l = {.sender = "Ann@A.test",
+                       .rcpts = {"bob@B.test", "carl@\xc3\xa4.test"},
+                       .message_id = "<m1@a>",
+                       .queue_id = "4XQ",
+                       .client = "pc.a.test [10.0.0.1]",
+                       .hold = 2000};
     char *id = put(site.store, &l);
     assert_int_equal(l.result.stored, 2);
     assert_null(l.result.resubmission_of);
@@ -131,9 +136,10 @@ static void attempts_count_by_kind_of_work(void **state)
     static const struct {
         enum rcpt_event event;
         unsigned attempts;
-    } story[] = {{RCPT_EV_UNREACHABLE, 1}, {RCPT_EV_DEFERRED, 2},      {RCPT_EV_ACCEPTED, 3},    {RCPT_EV_ACCEPTED, 4},
-                 {RCPT_EV_DEFERRED, 5},    {RCPT_EV_FALLBACK, 0},      {RCPT_EV_RETURN_LATER, 1}, {RCPT_EV_RETURN_LATER, 2},
-                 {RCPT_EV_RETURN_FAILED, 0}, {RCPT_EV_BOUNCE_LATER, 1}, {RCPT_EV_BOUNCE_DONE, 0}};
+    } story[] = {{RCPT_EV_UNREACHABLE, 1},  {RCPT_EV_DEFERRED, 2},     {RCPT_EV_ACCEPTED, 3},
+                 {RCPT_EV_ACCEPTED, 4},     {RCPT_EV_DEFERRED, 5},     {RCPT_EV_FALLBACK, 0},
+                 {RCPT_EV_RETURN_LATER, 1}, {RCPT_EV_RETURN_LATER, 2}, {RCPT_EV_RETURN_FAILED, 0},
+                 {RCPT_EV_BOUNCE_LATER, 1}, {RCPT_EV_BOUNCE_DONE, 0}};
     struct letter l = {0};
     char *id = put(site.store, &l);
     for (size_t i = 0; i < sizeof story / sizeof story[0]; i++) {
@@ -151,10 +157,18 @@ static void settling_leaves_words_and_a_trace(void **state)
     char *id = put(site.store, &l);
     bool changed[4] = {false, true, true, false};
     struct store_settlement s[4] = {
-        {.rid = rid_of(site.store, id, 0), .event = RCPT_EV_UNREACHABLE, .text = "no route", .peer = "b[1]:2", .next = test_time + 7},
+        {.rid = rid_of(site.store, id, 0),
+         .event = RCPT_EV_UNREACHABLE,
+         .text = "no route",
+         .peer = "b[1]:2",
+         .next = test_time + 7},
         {.rid = rid_of(site.store, id, 1), .event = RCPT_EV_RETURN_DONE},
         {.rid = 999999, .event = RCPT_EV_DELIVERED},
-        {.rid = rid_of(site.store, id, 1), .event = RCPT_EV_DELIVERED, .dsn = "2.1.5", .text = "250 ok", .offered = true},
+        {.rid = rid_of(site.store, id, 1),
+         .event = RCPT_EV_DELIVERED,
+         .dsn = "2.1.5",
+         .text = "250 ok",
+         .offered = true},
     };
     assert_int_equal(store_settle(site.store, s, 4, changed, NULL, NULL, &err), RESULT_OK);
     assert_true(changed[0]);
@@ -381,8 +395,14 @@ static void policies_are_kept(void **state)
     (void)state;
     struct error err = {0};
     struct policy_cache_entry *got = NULL;
-    struct policy_cache_entry e = {.domain = "b.test", .txt_id = "x1", .policy = mem_strdup("{}"), .fetched = 1, .usable_until = 2,
-                                   .checked = 3, .check_next = 4, .error = "oops"};
+    struct policy_cache_entry e = {.domain = "b.test",
+                                   .txt_id = "x1",
+                                   .policy = mem_strdup("{}"),
+                                   .fetched = 1,
+                                   .usable_until = 2,
+                                   .checked = 3,
+                                   .check_next = 4,
+                                   .error = "oops"};
     assert_int_equal(store_policy_load(site.store, "b.test", &got, &err), RESULT_OK);
     assert_null(got);
     assert_int_equal(store_policy_save(site.store, &e, NULL, NULL, &err), RESULT_OK);
@@ -461,7 +481,8 @@ static void opening_says_what_is_wrong(void **state)
     assert_int_equal(store_open(site.config, STORE_READ_ONLY, "n", &s, &err), RESULT_PERM);
 
     int fd = open(path, O_WRONLY | O_TRUNC); /* damaged */
-    assert_int_equal(write(fd, "no database at all, not at all, never was one........................................", 80), 80);
+    assert_int_equal(
+        write(fd, "no database at all, not at all, never was one........................................", 80), 80);
     close(fd);
     assert_int_equal(store_open(site.config, STORE_READ_WRITE, "n", &s, &err), RESULT_PERM);
     assert_non_null(strstr(err.text, "store.db"));
@@ -478,8 +499,8 @@ static void modes_dont_depend_on_umask(void **state)
     static const struct {
         const char *name;
         unsigned mode;
-    } files[] = {{"", 02770}, {"/incoming", 02770}, {"/bodies", 02770}, {"/bodies/7f", 02770}, {"/store.db", 0660}, {"/store.db-wal", 0660},
-                 {"/store.db-shm", 0660}};
+    } files[] = {{"", 02770},         {"/incoming", 02770},    {"/bodies", 02770},     {"/bodies/7f", 02770},
+                 {"/store.db", 0660}, {"/store.db-wal", 0660}, {"/store.db-shm", 0660}};
     site_remove(&site);
     mode_t old = umask(077);
     site_make(&site, "");

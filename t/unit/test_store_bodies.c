@@ -1,4 +1,4 @@
-/* Bodies: one copy each, gone with the last message that needs it, in the database or in a file; reading, and orphans. */
+/* Bodies: one copy each, gone with the last message that needs it; in the database or in a file; reading; orphans. */
 #include "t/unit/store_fixture.h"
 
 #include <fcntl.h>
@@ -208,8 +208,9 @@ static void random_step(struct model *m, char *const *bodies)
         mem_free(&m->id);
         m->body = rand() % BODIES;
         m->open = 1 + rand() % 3;
-        struct letter l = {.body = bodies[m->body], .memory = (size_t)(rand() % 2), .rcpts = {"1@b.test", m->open > 1 ? "2@b.test" : NULL,
-                                                                                              m->open > 2 ? "3@c.test" : NULL}};
+        struct letter l = {.body = bodies[m->body],
+                           .memory = (size_t)(rand() % 2),
+                           .rcpts = {"1@b.test", m->open > 1 ? "2@b.test" : NULL, m->open > 2 ? "3@c.test" : NULL}};
         m->id = put(site.store, &l);
         return;
     }

@@ -223,11 +223,12 @@ static void late_news_leaves_the_lease(void **state)
 static enum result apply_fill(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
 {
     (void)c;
-    struct sqlite_stmt *st =
-        stmt_begin(db, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
-                       " INSERT INTO recipients (message, address, domain, state, attempts, next, since, due)"
-                       " SELECT (SELECT message FROM messages LIMIT 1), 'x@b.test', 'b.test', CASE WHEN i % 2 THEN 0 ELSE 4 END, 0,"
-                       " ?1 + i, ?1, ?1 + i FROM n");
+    struct sqlite_stmt *st = stmt_begin(
+        db,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)"
+        " INSERT INTO recipients (message, address, domain, state, attempts, next, since, due)"
+        " SELECT (SELECT message FROM messages LIMIT 1), 'x@b.test', 'b.test', CASE WHEN i % 2 THEN 0 ELSE 4 END, 0,"
+        " ?1 + i, ?1, ?1 + i FROM n");
     stmt_bind_int(st, test_time + 1000000);
     return stmt_run(st, err);
 }

@@ -305,12 +305,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(threads_share_commits),
-        TEST(asynchronous_settling),
-        TEST(two_processes_at_once),
-        TEST(kill_in_the_middle),
-        TEST(full_disk_is_temporary),
-        TEST(full_disk_for_a_file),
+        TEST(threads_share_commits), TEST(asynchronous_settling),  TEST(two_processes_at_once),
+        TEST(kill_in_the_middle),    TEST(full_disk_is_temporary), TEST(full_disk_for_a_file),
     };
     return test_run("store_crash", tests);
 }
