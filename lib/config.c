@@ -37,7 +37,6 @@ struct load {
     struct config *config;
     char *files[FILES_MAX];
     size_t nfiles;
-    const cfg_opt_t **lists; /* as config_table: where each list is being filled */
     struct error first;
     unsigned errors;
 };
@@ -106,15 +105,13 @@ static const char *section_of(const cfg_t *cfg)
 static bool begin_value(const cfg_t *cfg, const cfg_opt_t *opt, size_t i)
 {
     struct entry_value *v = &loading->config->values[i];
-    bool next_member = (opt->flags & CFGF_LIST) && loading->lists[i] == opt && opt->nvalues > 1;
-    if (next_member)
+    if ((opt->flags & CFGF_LIST) && opt->nvalues > 1)
         return true;
     if (v->where != NULL) {
         load_error(cfg->filename, (unsigned)cfg->line, "%s is set twice (first at %s)", opt->name, v->where);
         return false;
     }
     v->where = mem_printf("%s:%d", cfg->filename, cfg->line);
-    loading->lists[i] = opt;
     return true;
 }
 
@@ -351,7 +348,6 @@ static enum result finish_load(struct load *l, struct config **config_r, struct 
     }
     for (size_t i = 0; i < l->nfiles; i++)
         mem_free(&l->files[i]);
-    mem_free(&l->lists);
     if (l->errors > 0) {
         config_free(&l->config);
         return error_set(err, RESULT_PERM, "%s", l->first.text);
@@ -363,7 +359,7 @@ static enum result finish_load(struct load *l, struct config **config_r, struct 
 /* `text`: the first file's, or NULL to read it. */
 static enum result load(const char *name, const char *text, struct config **config_r, struct error *err)
 {
-    struct load l = {.config = config_new(name), .lists = mem_zero(table_size(), sizeof *l.lists)};
+    struct load l = {.config = config_new(name)};
     l.files[l.nfiles++] = mem_strdup(name);
     *config_r = NULL;
     pthread_mutex_lock(&load_lock);

@@ -80,7 +80,6 @@ static void format_bound(const struct config_entry *e, int64_t bound, char *out,
 /* "time, 1s to 1h", "one of a, b, c". */
 static void describe_type(const struct config_entry *e, struct buf *out)
 {
-    char min[40], max[40];
     buf_clear(out);
     if (e->type == CONFIG_CHOICE) {
         buf_add_str(out, "one of ");
@@ -90,6 +89,7 @@ static void describe_type(const struct config_entry *e, struct buf *out)
     }
     buf_add_str(out, type_words(e->type));
     if (e->type == CONFIG_COUNT || e->type == CONFIG_SIZE || e->type == CONFIG_TIME) {
+        char min[40], max[40];
         format_bound(e, e->min, min, sizeof min);
         format_bound(e, e->max, max, sizeof max);
         buf_printf(out, ", %s to %s", min, max);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ static char ident[80] = "pontoon";
 static char path[400]; /* "" unless the target is a file */
 static int file = -1;
 static bool to_syslog;
-static bool verbose;
+static atomic_bool verbose; /* read by all threads, set by a reload */
 static void (*line_hook)(enum log_level, const char *);
 
 static const struct {

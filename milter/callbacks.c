@@ -84,7 +84,7 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long 
     const unsigned long no_reply = SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_EOH;
     s->can_divert = (actions & SMFIF_DELRCPT) != 0 && (steps & SMFIP_HDR_LEADSPC) != 0;
     if (!s->can_divert)
-        log_error("the MTA's milter protocol is too old (no delete-recipient or exact headers): nothing is diverted");
+        log_warning("the MTA's milter protocol is too old (no delete-recipient or exact headers): nothing is diverted");
     *actions_r = actions & (SMFIF_DELRCPT | SMFIF_SETSYMLIST);
     *steps_r = steps & (SMFIP_NOUNKNOWN | no_reply | SMFIP_HDR_LEADSPC);
     *f2_r = *f3_r = 0;

@@ -3,7 +3,6 @@
 
 #include <netinet/in.h>
 #include <string.h>
-#include <strings.h>
 
 #include "lib/address.h"
 
@@ -66,7 +65,7 @@ const char *eligibility_of_message(const struct settings *s, const struct eligib
 static bool has_word(const struct settings_list *l, const char *word)
 {
     for (size_t i = 0; i < l->n; i++) {
-        if (strcasecmp(l->words[i], word) == 0)
+        if (strcmp(l->words[i], word) == 0)
             return true;
     }
     return false;

@@ -2,6 +2,7 @@
  * pontoon-milter: diverts eligible outgoing mail from the MTA into the sender store. libmilter's threads carry
  * the messages; this thread's loop does look-ups and signals.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "lib/daemon.h"
@@ -24,7 +25,7 @@ struct milter {
     struct http_client *http;
     struct discovery *discovery;
     struct loop_timer *drain_timer;
-    bool draining;
+    atomic_bool draining; /* read by libmilter's thread */
 };
 
 /* ---- the policy cache is the store's ---- */

@@ -184,7 +184,8 @@ static void order_of_events(void **state)
     assert_string_equal(session_rcpt_reason(s, 1), "domain takes no part");
     assert_string_equal(session_rcpt_reason(s, 2), "in keep-recipients");
     assert_true(session_begin_content(s, "/tmp"));
-    assert_true(session_header(s, "Message-ID", " <1@a.test> "));
+    assert_true(session_header(s, "message-id", "\n <1@a.test> "));
+    assert_true(session_header(s, "Message-ID", " <2@a.test>"));
     assert_int_equal(divert_message(s, NULL, &mta), DIVERT_CONTINUE);
     assert_string_equal(story, "put bob@b.test carol@B.test. delete <bob@b.test>. delete <carol@B.test>. release.");
     assert_string_equal(stored_message_id, "<1@a.test>");
