@@ -8,7 +8,7 @@
 static struct settings *settings(const char *more)
 {
     struct config *c;
-    struct settings *s;
+    struct settings *s = NULL;
     struct error err = {.text = ""};
     char text[2000];
     snprintf(text, sizeof text, "%s", more);
