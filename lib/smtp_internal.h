@@ -3,7 +3,8 @@
  *
  *   smtp_client.c       what callers call (smtp_client.h)
  *   smtp_pool.c         connections to one server, and who waits for one
- *   smtp_session.c      the dialogue on one connection: a table of steps
+ *   smtp_session.c      one connection as the pool uses it
+ *   smtp_dialogue.c     what is said on it: a table of steps
  *   smtp_transaction.c  what a caller is told, and when
  *   smtp_connection.c   the socket: replies in step with what was asked, time limits
  *   smtp_command.c      commands as text; smtp_ehlo.c: what the server offers; smtp_failure.c: what went wrong
@@ -136,12 +137,13 @@ void smtp_transaction_mute(struct smtp_transaction *t); /* no more callbacks */
 void smtp_transaction_envelope(struct smtp_transaction *t);
 void smtp_transaction_go(struct smtp_transaction *t);
 void smtp_transaction_room(struct smtp_transaction *t);
+void smtp_transaction_no_room(struct smtp_transaction *t); /* no more is to be written */
 void smtp_transaction_dot(struct smtp_transaction *t);
 void smtp_transaction_final(struct smtp_transaction *t);
 void smtp_transaction_failed(struct smtp_transaction *t, const struct error *err, const struct smtp_reply *reply,
                              bool after_dot);
 
-/* ---- the dialogue on one connection (smtp_session.c) ---- */
+/* ---- one connection as the pool uses it (smtp_session.c) ---- */
 
 struct smtp_session_owner {
     /* Free for another transaction, if it still is when looked at. */

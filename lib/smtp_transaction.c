@@ -59,7 +59,9 @@ static void (*const tell[NEWS_KINDS])(struct smtp_transaction *) = {
 static void deliver(void *arg)
 {
     struct smtp_transaction *t = arg;
-    assert(t->magic == MAGIC && t->news != 0);
+    assert(t->magic == MAGIC);
+    if (t->news == 0)
+        return;
     unsigned first = 0;
     while (!(t->news & 1u << first))
         first++;
@@ -140,6 +142,11 @@ void smtp_transaction_go(struct smtp_transaction *t)
 void smtp_transaction_room(struct smtp_transaction *t)
 {
     add_news(t, NEWS_ROOM);
+}
+
+void smtp_transaction_no_room(struct smtp_transaction *t)
+{
+    t->news &= ~(1u << NEWS_ROOM);
 }
 
 void smtp_transaction_dot(struct smtp_transaction *t)

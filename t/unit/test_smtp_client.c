@@ -2,7 +2,7 @@
 #include "t/unit/fake_smtp.h"
 
 #include "lib/mem.h"
-#include "lib/smtp_client.h"
+#include "lib/smtp_internal.h" /* for one look at what is about to be told */
 
 #define HELLO "S:220 fake ESMTP", "C:EHLO pontoon.test"
 #define OFFER "S:250-fake\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 DSN"
@@ -23,6 +23,7 @@ struct job {
     const char *content; /* NULL: stays with the envelope */
     size_t repeat;       /* of the content */
     bool abort_at_envelope, abort_at_go, hold_end;
+    bool ended;
     struct smtp_transaction *t;
     char told[600];
     bool done;
@@ -86,6 +87,7 @@ static void on_envelope(void *arg, const struct smtp_reply *mail, const struct s
 
 static void write_some(struct job *j)
 {
+    assert_false(j->ended);
     while (j->repeat > 0 && smtp_backlog(j->t) <= 256 * 1024) {
         j->repeat--;
         if (!smtp_write(j->t, j->content, strlen(j->content))) {
@@ -96,7 +98,7 @@ static void write_some(struct job *j)
     if (smtp_backlog(j->t) > j->most_backlog)
         j->most_backlog = smtp_backlog(j->t);
     if (j->repeat == 0 && !j->hold_end) {
-        j->hold_end = true;
+        j->hold_end = j->ended = true;
         j->final_fd = smtp_fd(j->t);
         smtp_end(j->t);
         assert_int_equal(smtp_fd(j->t), strstr(j->told, "bare-lf") ? -1 : j->final_fd);
@@ -355,6 +357,24 @@ static void a_large_message_flows_in_bounded_memory(void **state)
     assert_true(j.most_backlog < 300 * 1024);
     job_free(&j);
     mem_free(&line);
+}
+
+static void no_room_is_told_after_the_end(void **state)
+{
+    (void)state;
+    struct job j;
+    server.scripts[0] = SCRIPT(HELLO, OFFER, "N:1:MAIL:250 ok", "N:1:RCPT:250 ok", "C:DATA", "S:354 go", "D:", "S:250 ok", "W:");
+    open_pool();
+    job_init(&j, 1);
+    j.hold_end = true;
+    job_start(&j);
+    while (strstr(j.told, "go") == NULL || j.t->news == 0)
+        event_base_loop(loop_base(loop), EVLOOP_ONCE);
+    j.ended = true;
+    smtp_end(j.t);
+    run();
+    assert_string_equal(j.told, "mail 250 rcpt 250 go final 250");
+    job_free(&j);
 }
 
 /* ---- parameters ---- */
@@ -1135,6 +1155,7 @@ int main(void)
         TEST(lmtp_keeps_the_answers_that_came),
         TEST(a_thousand_recipients_do_not_jam),
         TEST(a_large_message_flows_in_bounded_memory),
+        TEST(no_room_is_told_after_the_end),
         TEST(sends_what_is_offered),
         TEST(leaves_out_what_is_not_offered),
         TEST(refuses_what_would_harm_the_mail),
