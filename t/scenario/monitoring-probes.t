@@ -1,5 +1,6 @@
 # Monitoring connects and leaves, at every stage and to every socket: normal traffic, without a warning.
 use Pontoon::Test;
+use Pontoon::Test::Https;
 use IO::Socket::INET;
 use IO::Socket::UNIX;
 

@@ -10,6 +10,7 @@ use IO::Socket::INET;
 use Time::HiRes ();
 use Pontoon::Test::Mail;
 use Pontoon::Test::Proc;
+use Pontoon::Test::Table;
 use Pontoon::Test::Wait;
 
 my $MASTER   = '/usr/lib/postfix/sbin/master';
@@ -26,6 +27,7 @@ sub new {
     $self->{mail} = $world->mkdir("$o{name}/mail", 'nobody');
     $self->{log}  = "$world->{dir}/$o{name}/mail.log";
     $self->{port}{$_} = $world->port($o{address}) for qw(smtp return inject);
+    $self->{access_port} = $world->port($o{address});
     return $self;
 }
 
@@ -88,7 +90,7 @@ sub prepare {
         inet_protocols               => 'ipv4',
         mynetworks                   => "$client $self->{address}",
         smtpd_relay_restrictions     => 'permit_mynetworks, reject_unauth_destination',
-        smtpd_recipient_restrictions => "check_recipient_access texthash:$etc/access",
+        smtpd_recipient_restrictions => "check_recipient_access tcp:$self->{address}:$self->{access_port}",
         smtpd_peername_lookup        => 'no',
         smtp_host_lookup             => 'native',
         transport_maps               => "texthash:$etc/transport",
@@ -157,6 +159,8 @@ END
 # The master stays our child, so its pid is known; its processes are in its group.
 sub start {
     my ($self) = @_;
+    $self->{table} = Pontoon::Test::Table->serve(
+        address => $self->{address}, port => $self->{access_port}, file => "$self->{dir}/etc/access");
     $self->{proc} = Pontoon::Test::Proc->start(
         name   => "postfix of $self->{name}",
         argv   => [$MASTER, '-c', "$self->{dir}/etc", '-s'],
@@ -177,18 +181,18 @@ sub wait_ready {
 
 sub stop { $_[0]{proc}->stop }
 
-# What the next connections are told at RCPT: set_access('bob@b.test' => '450 4.2.1 later'). No arguments: as before.
-sub set_access {
-    my ($self, %action) = @_;
-    $self->set_table('access', %action);
-}
+# What clients are told at RCPT from now on: set_access('bob@b.test' => '450 4.2.1 later'). No arguments: as before.
+sub set_access { shift->set_table('access', @_) }
 
-sub set_aliases { shift->set_table('aliases', @_) }
+sub set_aliases {
+    my ($self, %aliases) = @_;
+    $self->set_table('aliases', %aliases);
+    $self->reload;
+}
 
 sub set_table {
     my ($self, $table, %entries) = @_;
     $self->write($table, join '', map { "$_ $entries{$_}\n" } sort keys %entries);
-    $self->reload if $self->{proc};
 }
 
 # Idle processes end at once, busy ones after their client: kept connections see what was before.
