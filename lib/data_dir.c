@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,19 +29,25 @@ static char *parent_of(const char *path)
     return slash == path ? mem_strdup("/") : mem_strndup(path, (size_t)(slash - path));
 }
 
+/* Root gives it to the owner of the directory above; others can at least give it its group, if they are in it. */
+static enum result give_away(const char *path, struct error *err)
+{
+    struct stat up;
+    bool root = geteuid() == 0;
+    enum result r = RESULT_OK;
+    char *parent = parent_of(path);
+    if (stat(parent, &up) < 0)
+        r = data_dir_fail("look at", parent, err);
+    else if (lchown(path, root ? up.st_uid : (uid_t)-1, up.st_gid) < 0 && root)
+        r = data_dir_fail("set the owner of", path, err);
+    mem_free(&parent);
+    return r;
+}
+
 enum result data_dir_own(const char *path, unsigned mode, struct error *err)
 {
-    enum result r = RESULT_OK;
-    if (geteuid() == 0) {
-        struct stat up;
-        char *parent = parent_of(path);
-        if (stat(parent, &up) < 0)
-            r = data_dir_fail("look at", parent, err);
-        else if (lchown(path, up.st_uid, up.st_gid) < 0)
-            r = data_dir_fail("set the owner of", path, err);
-        mem_free(&parent);
-    }
-    if (r == RESULT_OK && chmod(path, mode) < 0)
+    enum result r = give_away(path, err);
+    if (r == RESULT_OK && chmod(path, mode) < 0) /* after chown(), which may drop the setgid bit */
         r = data_dir_fail("set the mode of", path, err);
     return r;
 }
