@@ -128,9 +128,11 @@ sub master_cf {
 @{[$self->endpoint('return')]} inet n - n - - smtpd
   -o smtpd_milters=
   -o mynetworks=$local
+  -o local_header_rewrite_clients=
 @{[$self->endpoint('inject')]} inet n - n - - smtpd
   -o { smtpd_milters = $filters }
   -o mynetworks=
+  -o local_header_rewrite_clients=
   -o smtpd_authorized_xclient_hosts=$local
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
