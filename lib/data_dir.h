@@ -11,7 +11,7 @@
 enum result data_dir_make(const char *path, struct error *err);
 /* Makes an empty file if it is missing; checks that we may read and write it. */
 enum result data_dir_file(const char *path, struct error *err);
-/* Gives a file or socket that we have just made its mode, and owner (if we are root) and group of the directory above. */
+/* Gives what we have just made its mode, and the group and (if we are root) the owner of the directory above. */
 enum result data_dir_own(const char *path, unsigned mode, struct error *err);
 /* fsync of the directory itself: what was made or renamed in it stays. */
 enum result data_dir_sync(const char *path, struct error *err);
