@@ -119,7 +119,7 @@ static bool release(struct smtp_session *s)
 static bool may_retry(const struct smtp_session *s)
 {
     const struct smtp_transaction *t = s->transaction;
-    return t != NULL && s->kept && !t->answered && !t->fresh && !t->orphan;
+    return t != NULL && s->kept && !t->answered && !t->orphan;
 }
 
 static void said(const struct smtp_session *s, enum result result, enum smtp_step step, const struct smtp_reply *r,
@@ -352,6 +352,7 @@ static bool on_data_refused(struct smtp_session *s, const struct smtp_reply *r)
 static bool on_final_refused(struct smtp_session *s, const struct smtp_reply *r)
 {
     struct smtp_transaction *t = s->transaction;
+    smtp_transaction_answer(t, r);
     t->replies[t->nreplies++] = *r;
     s->spent = s->spent || r->code == 421;
     if (s->options->lmtp && t->nreplies < t->accepted) {

@@ -24,6 +24,7 @@ struct job {
     size_t repeat;       /* of the content */
     bool abort_at_envelope, abort_at_go, hold_end;
     bool ended;
+    bool careless; /* writes all at once */
     struct smtp_transaction *t;
     char told[600];
     bool done;
@@ -88,7 +89,7 @@ static void on_envelope(void *arg, const struct smtp_reply *mail, const struct s
 static void write_some(struct job *j)
 {
     assert_false(j->ended);
-    while (j->repeat > 0 && smtp_backlog(j->t) <= 256 * 1024) {
+    while (j->repeat > 0 && (j->careless || smtp_backlog(j->t) <= 256 * 1024)) {
         j->repeat--;
         if (!smtp_write(j->t, j->content, strlen(j->content))) {
             tell(j, " bare-lf");
@@ -684,6 +685,9 @@ static void nobody_listens(void **state)
         job_init(&j[i], 1);
         job_start(&j[i]);
     }
+    while (!j[0].done)
+        event_base_loop(loop_base(loop), EVLOOP_ONCE);
+    assert_true(j[1].done || j[1].t->settled); /* one attempt speaks for all */
     run();
     for (int i = 0; i < 3; i++) {
         assert_string_equal(j[i].told, "failed temp");
@@ -721,9 +725,8 @@ static void silence_ends(void **state)
     }
 }
 
-static void a_server_that_stops_reading_is_left(void **state)
+static void a_server_that_stops_reading_is_left(bool all_at_once)
 {
-    (void)state;
     struct job j;
     char *line = mem_zero(10001, 1);
     memset(line, 'x', 10000);
@@ -733,7 +736,8 @@ static void a_server_that_stops_reading_is_left(void **state)
     open_pool();
     job_init(&j, 1);
     j.content = line;
-    j.repeat = 5000; /* 50 MB: more than any socket buffer */
+    j.repeat = 3000; /* 30 MB: more than any socket buffer */
+    j.careless = all_at_once;
     job_start(&j);
     loop_timer_set(watchdog, 10000);
     while (server.accepted == 0 || strstr(server.log, "DATA") == NULL)
@@ -747,6 +751,19 @@ static void a_server_that_stops_reading_is_left(void **state)
     assert_false(j.after_dot);
     job_free(&j);
     mem_free(&line);
+}
+
+static void a_server_that_stops_reading_content(void **state)
+{
+    (void)state;
+    a_server_that_stops_reading_is_left(false);
+}
+
+/* smtp_end() was called, but the dot never left. */
+static void a_server_that_stops_reading_before_the_dot(void **state)
+{
+    (void)state;
+    a_server_that_stops_reading_is_left(true);
 }
 
 /* ---- kept connections ---- */
@@ -798,6 +815,26 @@ static void a_kept_connection_that_fails_is_replaced(void **state)
         job_free(&k);
     }
     assert_string_equal(server.error, "");
+}
+
+static void it_is_not_retried_on_another_stale_one(void **state)
+{
+    (void)state;
+    struct job j[3];
+    server.scripts[0] = server.scripts[1] = SCRIPT(HELLO, OFFER, ONE_MORE, "C:MAIL", "X:");
+    server.scripts[2] = SCRIPT(HELLO, OFFER, ONE_MORE, "W:");
+    open_pool();
+    for (int i = 0; i < 3; i++) {
+        job_init(&j[i], 1);
+        job_start(&j[i]);
+        if (i > 0)
+            run();
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_string_equal(j[i].told, "mail 250 rcpt 250 go final 250");
+        job_free(&j[i]);
+    }
+    assert_int_equal(server.accepted, 3);
 }
 
 static void it_is_retried_only_once_and_only_unanswered(void **state)
@@ -1171,9 +1208,11 @@ int main(void)
         TEST(loss_within_content_is_not_after_the_dot),
         TEST(nobody_listens),
         TEST(silence_ends),
-        TEST(a_server_that_stops_reading_is_left),
+        TEST(a_server_that_stops_reading_content),
+        TEST(a_server_that_stops_reading_before_the_dot),
         TEST(a_connection_closed_while_idle_is_replaced),
         TEST(a_kept_connection_that_fails_is_replaced),
+        TEST(it_is_not_retried_on_another_stale_one),
         TEST(it_is_retried_only_once_and_only_unanswered),
         TEST(reset_travels_with_the_next_envelope),
         TEST(abort_works_at_every_step),
