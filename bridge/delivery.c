@@ -194,6 +194,12 @@ static void on_dot(void *arg)
     witness_dot(d->ctx->witness, d->witness);
 }
 
+static void on_answer(void *arg, const struct smtp_reply *reply)
+{
+    struct delivery *d = arg;
+    witness_answer(d->ctx->witness, d->witness, reply, 1);
+}
+
 static void write_whole(struct delivery *d)
 {
     smtp_write(d->t, buf_str(&d->trace), d->trace.len);
@@ -228,7 +234,6 @@ static void on_final(void *arg, const struct smtp_reply *replies, size_t n)
 {
     struct delivery *d = arg;
     d->t = NULL;
-    witness_answer(d->ctx->witness, d->witness, replies, n);
     for (size_t i = 0, k = 0; i < d->envelope.nrcpts; i++) {
         if (!d->accepted[i])
             continue;
@@ -339,7 +344,7 @@ static void on_envelope(void *arg, const struct smtp_reply *mail, const struct s
 }
 
 static const struct smtp_callbacks smtp_callbacks = {
-    .on_envelope = on_envelope, .on_go = on_go, .on_room = on_room, .on_dot = on_dot, .on_final = on_final, .on_failed = on_failed};
+    .on_envelope = on_envelope, .on_go = on_go, .on_room = on_room, .on_dot = on_dot, .on_answer = on_answer, .on_final = on_final, .on_failed = on_failed};
 
 /* ---- WAITING ---- */
 

@@ -61,7 +61,12 @@ struct smtp_callbacks {
     void (*on_envelope)(void *arg, const struct smtp_reply *mail, const struct smtp_reply *rcpts, size_t n);
     void (*on_go)(void *arg);   /* DATA answered by 354 */
     void (*on_room)(void *arg); /* what was written has mostly gone out: write more */
-    void (*on_dot)(void *arg);  /* may be NULL: after smtp_end(), all bytes up to the final dot are in the kernel */
+    /*
+     * For those who must know at once (bridge/witness.h); both may be NULL, and neither may call back into the client:
+     * all bytes up to the final dot are in the kernel; a reply to it was read, which on_final will give again.
+     */
+    void (*on_dot)(void *arg);
+    void (*on_answer)(void *arg, const struct smtp_reply *reply);
     /*
      * SMTP: n == 1, for all accepted recipients. LMTP: one for each accepted recipient in order; if the connection
      * is lost after some of them, the others get a "451 4.4.2" of our own.

@@ -138,7 +138,8 @@ void smtp_transaction_envelope(struct smtp_transaction *t);
 void smtp_transaction_go(struct smtp_transaction *t);
 void smtp_transaction_room(struct smtp_transaction *t);
 void smtp_transaction_no_room(struct smtp_transaction *t); /* no more is to be written */
-void smtp_transaction_dot(struct smtp_transaction *t);
+void smtp_transaction_dot(struct smtp_transaction *t); /* at once */
+void smtp_transaction_answer(struct smtp_transaction *t, const struct smtp_reply *reply); /* at once */
 void smtp_transaction_final(struct smtp_transaction *t);
 void smtp_transaction_failed(struct smtp_transaction *t, const struct error *err, const struct smtp_reply *reply,
                              bool after_dot);

@@ -7,7 +7,7 @@
 enum { MAGIC = 0x534d5458 };
 
 /* What can be told, in the order in which it is. */
-enum news { NEWS_ENVELOPE, NEWS_GO, NEWS_ROOM, NEWS_DOT, NEWS_FINAL, NEWS_FAILED, NEWS_KINDS };
+enum news { NEWS_ENVELOPE, NEWS_GO, NEWS_ROOM, NEWS_FINAL, NEWS_FAILED, NEWS_KINDS };
 
 static void tell_envelope(struct smtp_transaction *t)
 {
@@ -29,12 +29,6 @@ static void tell_room(struct smtp_transaction *t)
     t->callbacks.on_room(t->arg);
 }
 
-static void tell_dot(struct smtp_transaction *t)
-{
-    if (t->callbacks.on_dot != NULL)
-        t->callbacks.on_dot(t->arg);
-}
-
 static void tell_final(struct smtp_transaction *t)
 {
     t->ending = true;
@@ -52,7 +46,7 @@ static void tell_failed(struct smtp_transaction *t)
 
 static void (*const tell[NEWS_KINDS])(struct smtp_transaction *) = {
     [NEWS_ENVELOPE] = tell_envelope, [NEWS_GO] = tell_go,       [NEWS_ROOM] = tell_room,
-    [NEWS_DOT] = tell_dot,           [NEWS_FINAL] = tell_final, [NEWS_FAILED] = tell_failed,
+    [NEWS_FINAL] = tell_final,       [NEWS_FAILED] = tell_failed,
 };
 
 /* One piece of news a call, as the callback may free the transaction. */
@@ -151,7 +145,14 @@ void smtp_transaction_no_room(struct smtp_transaction *t)
 
 void smtp_transaction_dot(struct smtp_transaction *t)
 {
-    add_news(t, NEWS_DOT);
+    if (!t->settled && !t->orphan && t->callbacks.on_dot != NULL)
+        t->callbacks.on_dot(t->arg);
+}
+
+void smtp_transaction_answer(struct smtp_transaction *t, const struct smtp_reply *reply)
+{
+    if (!t->settled && !t->orphan && t->callbacks.on_answer != NULL)
+        t->callbacks.on_answer(t->arg, reply);
 }
 
 void smtp_transaction_final(struct smtp_transaction *t)

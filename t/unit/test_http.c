@@ -520,8 +520,9 @@ static void silent_and_too_many_connections_are_closed(void **state)
     assert_int_equal(a.result, RESULT_TEMP); /* the fourth */
     assert_false(a.sent);
     for (int i = 0; i < 5; i++) {
-        while (!closed_by_peer(fds[i]))
+        for (int tries = 0; tries < 200 && !closed_by_peer(fds[i]); tries++)
             site_linger(&site, 20);
+        assert_true(closed_by_peer(fds[i]));
         close(fds[i]);
     }
     site_linger(&site, 20);

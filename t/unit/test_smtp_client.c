@@ -32,7 +32,7 @@ struct job {
     struct error err;
     bool after_dot, had_reply;
     size_t most_backlog;
-    unsigned dots;
+    unsigned dots, answers;
     int final_fd;
 };
 static unsigned running; /* jobs that are not done: the loop stops at 0 */
@@ -130,9 +130,16 @@ static void on_dot(void *arg)
     j->dots++;
 }
 
+static void on_answer(void *arg, const struct smtp_reply *reply)
+{
+    struct job *j = arg;
+    j->answers += reply->code > 0;
+}
+
 static void on_final(void *arg, const struct smtp_reply *replies, size_t n)
 {
     struct job *j = arg;
+    assert_in_range(j->answers, 1, n); /* what the server said was told at once */
     tell(j, " final");
     for (size_t i = 0; i < n; i++)
         tell(j, " %d", replies[i].code);
@@ -154,7 +161,7 @@ static void on_failed(void *arg, enum result result, const struct smtp_reply *re
     finish(j);
 }
 
-static const struct smtp_callbacks callbacks = {on_envelope, on_go, on_room, on_dot, on_final, on_failed};
+static const struct smtp_callbacks callbacks = {on_envelope, on_go, on_room, on_dot, on_answer, on_final, on_failed};
 
 static void job_init(struct job *j, unsigned rcpts)
 {
