@@ -8,6 +8,7 @@ use MIME::Base64 qw(encode_base64 decode_base64);
 use POSIX qw(setsid strftime);
 use Time::HiRes qw(time);
 use Pontoon::Test::Mail;
+use Pontoon::Test::Wait;
 use Pontoon::Test::World;
 
 $| = 1;
@@ -88,6 +89,8 @@ sub cross {
     printf "    %s\n", $mail->path;
     $a->wait_settled;
     say_it("The trace, from both sites: pontoon -c $a->{dir}/pontoon.conf -c $b->{dir}/pontoon.conf trace $sent->{queue_id}");
+    my $id = $a->trace($sent->{queue_id})->[0]{id};
+    wait_for('both traces to be written', sub { grep { $_->{event} eq 'delivered' } map { @{$_->{hops}} } @{$b->trace($id)} });
     print $a->pontoon('-c', $b->conf, 'trace', $sent->{queue_id}) =~ s/^(?=.)/    /gmr;
     prove_equal($message, $attachment, $mail);
 }

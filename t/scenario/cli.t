@@ -45,7 +45,11 @@ like pontoon($a, 'status')->{out}, qr/under way: 1/, 'status: one under way';
 my ($trace) = @{$a->trace($done->{queue_id})};
 ok $trace, 'trace: by queue id';
 is $a->trace($_)->[0]{id}, $trace->{id}, "trace: by $_" for $trace->{id}, 'done@a.test', '<done@a.test>';
-my ($both) = @{$a->trace($trace->{id}, $b)};
+my $both;
+wait_for("B's hops, which are written a moment after the delivery", sub {
+    ($both) = @{$a->trace($trace->{id}, $b)};
+    return @{$both->{hops}} > @{$trace->{hops}};
+});
 cmp_ok scalar(@{$both->{hops}}), '>', scalar(@{$trace->{hops}}), 'trace: with B\'s configuration too, more hops';
 is $both->{receiver_queue_id} ? 1 : 0, 1, "and B's queue id";
 my @times = map { $_->{time} } @{$both->{hops}};
