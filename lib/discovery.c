@@ -30,15 +30,15 @@ struct discovery {
     struct discovery_times times;
     unsigned lookups_max;
     struct discovery_backing backing;
-    struct event *wakeup;            /* the queue has something */
-    struct waiter_list waiters;      /* for a look-up */
-    struct waiter_list answered;     /* those being called back just now */
+    struct event *wakeup;        /* the queue has something */
+    struct waiter_list waiters;  /* for a look-up */
+    struct waiter_list answered; /* those being called back just now */
 
     pthread_mutex_t lock; /* for the rest */
     pthread_cond_t changed;
     struct discovery_table *table;
-    TAILQ_HEAD(, discovery_entry) queue; /* look-ups to begin */
-    unsigned lookups;                    /* busy entries */
+    TAILQ_HEAD(entry_queue, discovery_entry) queue; /* look-ups to begin */
+    unsigned lookups;                               /* busy entries */
 };
 
 /* ---- under the lock ---- */
@@ -112,8 +112,8 @@ static struct timespec deadline_in(msec_t wait)
     return t;
 }
 
-enum discovery_state discovery_wait(struct discovery *d, const char *domain, msec_t wait, const struct policy **policy_r,
-                                    struct error *why_r)
+enum discovery_state discovery_wait(struct discovery *d, const char *domain, msec_t wait,
+                                    const struct policy **policy_r, struct error *why_r)
 {
     char name[DOMAIN_MAX + 1];
     if (policy_r != NULL)

@@ -11,7 +11,7 @@
 /* ---- counted policies ---- */
 
 struct held_policy {
-    struct policy policy;  /* what others see; a flat copy of *parsed */
+    struct policy policy; /* what others see; a flat copy of *parsed */
     struct policy *parsed;
     atomic_uint references;
 };
@@ -55,12 +55,14 @@ static msec_t half_time(const struct discovery_entry *e)
     return e->k.fetched + (e->k.usable_until - e->k.fetched) / 2;
 }
 
-enum discovery_state discovery_entry_state(const struct discovery_entry *e, msec_t now, bool *due_r, struct error *why_r)
+enum discovery_state discovery_entry_state(const struct discovery_entry *e, msec_t now, bool *due_r,
+                                           struct error *why_r)
 {
     *due_r = now >= e->k.check_next;
     if (usable(e, now)) {
         bool none = e->policy->mode == POLICY_NONE;
-        error_set(why_r, none ? RESULT_PERM : RESULT_OK, "%s: policy mode %s", e->k.domain, policy_mode_name(e->policy->mode));
+        error_set(why_r, none ? RESULT_PERM : RESULT_OK, "%s: policy mode %s", e->k.domain,
+                  policy_mode_name(e->policy->mode));
         return none ? DISCOVERY_NONE : DISCOVERY_POLICY;
     }
     if (e->k.checked > 0 && !*due_r) {
@@ -105,7 +107,8 @@ static msec_t record_lifetime(const struct discovery_times *t, uint32_t ttl)
     return life < t->record_ttl_max ? life : t->record_ttl_max;
 }
 
-static bool learn_policy(struct discovery_entry *e, struct discovery_found *found, const struct discovery_times *t, msec_t now)
+static bool learn_policy(struct discovery_entry *e, struct discovery_found *found, const struct discovery_times *t,
+                         msec_t now)
 {
     bool news = found->policy != NULL;
     if (news) {
@@ -139,8 +142,8 @@ bool discovery_entry_learn(struct discovery_entry *e, struct discovery_found *fo
     return withdrawn;
 }
 
-void discovery_entry_load(struct discovery_entry *e, const struct policy_cache_entry *stored, const struct discovery_times *t,
-                          msec_t now)
+void discovery_entry_load(struct discovery_entry *e, const struct policy_cache_entry *stored,
+                          const struct discovery_times *t, msec_t now)
 {
     struct policy *policy = NULL;
     if (stored->checked <= e->k.checked)

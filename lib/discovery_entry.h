@@ -29,7 +29,8 @@ struct discovery_entry {
 };
 
 /* What to believe at `now`. *due_r: it should be looked at again (always for DISCOVERY_UNKNOWN). */
-enum discovery_state discovery_entry_state(const struct discovery_entry *e, msec_t now, bool *due_r, struct error *why_r);
+enum discovery_state discovery_entry_state(const struct discovery_entry *e, msec_t now, bool *due_r,
+                                           struct error *why_r);
 /* The same as discovery_get() gives it: RESULT_OK with a usable policy. Not for DISCOVERY_UNKNOWN. */
 enum result discovery_entry_result(const struct discovery_entry *e, msec_t now, struct error *err);
 /* The id of a policy that need not be fetched again if the record still has it, else "". */
@@ -38,8 +39,8 @@ const char *discovery_entry_known_id(const struct discovery_entry *e, msec_t now
 bool discovery_entry_learn(struct discovery_entry *e, struct discovery_found *found, const struct discovery_times *t,
                            msec_t now);
 /* Takes over what a database has, if that is newer. */
-void discovery_entry_load(struct discovery_entry *e, const struct policy_cache_entry *stored, const struct discovery_times *t,
-                          msec_t now);
+void discovery_entry_load(struct discovery_entry *e, const struct policy_cache_entry *stored,
+                          const struct discovery_times *t, msec_t now);
 /* What a database should keep; borrows the document (NULL for none). */
 void discovery_entry_save(const struct discovery_entry *e, const char *document, struct policy_cache_entry *out);
 void discovery_entry_free(struct discovery_entry **e);

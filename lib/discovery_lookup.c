@@ -77,7 +77,8 @@ static enum result pick_record(struct discovery_lookup *l, const struct dns_txt 
     struct error err;
     unsigned ours = 0;
     enum result picked = RESULT_PERM;
-    error_set(&l->found.err, RESULT_PERM, "no sender-store record among the TXT records of _sender-store.%s", l->domain);
+    error_set(&l->found.err, RESULT_PERM, "no sender-store record among the TXT records of _sender-store.%s",
+              l->domain);
     for (size_t i = 0; i < n; i++) {
         char id[POLICY_TXT_ID_MAX + 1] = "";
         enum result r = policy_txt_parse(records[i].text, records[i].len, id, &err);
@@ -119,8 +120,8 @@ static void on_record(void *arg, enum result result, const struct dns_txt *recor
     }
 }
 
-struct discovery_lookup *discovery_lookup_start(const struct discovery_net *net, const char *domain, const char *known_id,
-                                                discovery_lookup_done *done, void *arg)
+struct discovery_lookup *discovery_lookup_start(const struct discovery_net *net, const char *domain,
+                                                const char *known_id, discovery_lookup_done *done, void *arg)
 {
     struct discovery_lookup *l = mem_zero(1, sizeof *l);
     l->net = *net;

@@ -16,19 +16,19 @@ struct discovery_net {
 struct discovery_found {
     enum result result; /* OK; PERM: takes no part; TEMP: could not be found out */
     struct error err;
-    bool no_record;     /* PERM by the record: whatever policy there was is withdrawn */
+    bool no_record; /* PERM by the record: whatever policy there was is withdrawn */
     char txt_id[POLICY_TXT_ID_MAX + 1];
-    uint32_t ttl;           /* of the record */
-    struct policy *policy;  /* for the callee to take (set to NULL); NULL with RESULT_OK: the id is the known one */
-    const char *document;   /* its text */
+    uint32_t ttl;          /* of the record */
+    struct policy *policy; /* for the callee to take (set to NULL); NULL with RESULT_OK: the id is the known one */
+    const char *document;  /* its text */
 };
 
 struct discovery_lookup;
 typedef void discovery_lookup_done(void *arg, struct discovery_found *found);
 
 /* `known_id`: the id of the policy that is at hand, or "" to fetch in any case. done comes once, after the return. */
-struct discovery_lookup *discovery_lookup_start(const struct discovery_net *net, const char *domain, const char *known_id,
-                                                discovery_lookup_done *done, void *arg);
+struct discovery_lookup *discovery_lookup_start(const struct discovery_net *net, const char *domain,
+                                                const char *known_id, discovery_lookup_done *done, void *arg);
 /* No callback after this. Not for a look-up that has called back. */
 void discovery_lookup_cancel(struct discovery_lookup **l);
 

@@ -10,7 +10,7 @@
 #include "lib/mem.h"
 
 struct discovery_table {
-    void *root; /* tsearch(3), by name */
+    void *root;                                      /* tsearch(3), by name */
     TAILQ_HEAD(recent_list, discovery_entry) recent; /* latest first */
     size_t n, max;
     struct discovery *owner; /* for its entries */

@@ -27,8 +27,8 @@ struct lookup {
     struct loop_timer *timer; /* dns-timeout; 0 as soon as there is a result */
     unsigned questions;       /* c-ares owes us so many answers */
     bool delivered;
-    enum result result;       /* RESULT_OK as soon as something was found */
-    struct error err;         /* of the worst failure: TEMP before PERM */
+    enum result result; /* RESULT_OK as soon as something was found */
+    struct error err;   /* of the worst failure: TEMP before PERM */
     char name[DOMAIN_MAX + 64];
 
     dns_txt_done *txt_done;
@@ -47,7 +47,7 @@ struct dns {
     struct dns_channel *channel;
     msec_t timeout;
     bool closing;
-    LIST_HEAD(, lookup) lookups;
+    LIST_HEAD(lookup_list, lookup) lookups;
 };
 
 enum result dns_new(struct loop *loop, const struct config *config, struct dns **dns_r, struct error *err)
@@ -139,7 +139,8 @@ static void settle(struct lookup *l)
 
 static void note_failure(struct lookup *l, int status)
 {
-    enum result r = status == ARES_ENOTFOUND || status == ARES_ENODATA || status == ARES_EBADNAME ? RESULT_PERM : RESULT_TEMP;
+    enum result r =
+        status == ARES_ENOTFOUND || status == ARES_ENODATA || status == ARES_EBADNAME ? RESULT_PERM : RESULT_TEMP;
     const char *why = ares_strerror(status);
     if (status == ARES_ENOTFOUND)
         why = "no such name";

@@ -19,7 +19,7 @@ struct dns_channel {
     struct loop *loop;
     ares_channel ares;
     struct loop_timer *timer;
-    LIST_HEAD(, dns_socket) sockets;
+    LIST_HEAD(dns_socket_list, dns_socket) sockets;
 };
 
 static void set_timer(struct dns_channel *c)
@@ -50,7 +50,8 @@ static void socket_state(void *arg, ares_socket_t fd, int readable, int writable
 {
     struct dns_channel *c = arg;
     struct dns_socket *s;
-    LIST_FOREACH (s, &c->sockets, link) {
+    LIST_FOREACH(s, &c->sockets, link)
+    {
         if (s->fd == fd)
             break;
     }
@@ -85,8 +86,8 @@ static enum result set_servers(struct dns_channel *c, const struct config *confi
     int status = csv.overflow ? ARES_EBADSTR : ares_set_servers_ports_csv(c->ares, buf_str(&csv));
     enum result r = RESULT_OK;
     if (status != ARES_SUCCESS)
-        r = error_set(err, RESULT_PERM, "%s: discovery.resolvers \"%s\": %s", config_where(config, "discovery.resolvers"),
-                      buf_str(&csv), ares_strerror(status));
+        r = error_set(err, RESULT_PERM, "%s: discovery.resolvers \"%s\": %s",
+                      config_where(config, "discovery.resolvers"), buf_str(&csv), ares_strerror(status));
     buf_free(&csv);
     return r;
 }
@@ -113,9 +114,8 @@ enum result dns_channel_new(struct loop *loop, const struct config *config, stru
         .sock_state_cb = socket_state,
         .sock_state_cb_data = c,
     };
-    int status = ares_init_options(&c->ares, &o,
-                                   ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
-                                       ARES_OPT_SOCK_STATE_CB);
+    int status = ares_init_options(
+        &c->ares, &o, ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
     if (status != ARES_SUCCESS) {
         mem_free(&c);
         return error_set(err, RESULT_PERM, "c-ares can't start: %s", ares_strerror(status));

@@ -9,7 +9,8 @@
 
 struct dns_channel;
 
-enum result dns_channel_new(struct loop *loop, const struct config *config, struct dns_channel **c_r, struct error *err);
+enum result dns_channel_new(struct loop *loop, const struct config *config, struct dns_channel **c_r,
+                            struct error *err);
 /* Calls back all that is under way, with ARES_EDESTRUCTION. */
 void dns_channel_free(struct dns_channel **c);
 

@@ -20,12 +20,12 @@ struct http_call {
     struct http_client *client; /* NULL: freed before the look-up came back */
     LIST_ENTRY(http_call) link;
     struct http_transfer transfer;
-    struct loop_timer *timer;   /* of the whole call; at once for one that can't begin */
-    bool resolving;             /* lib/dns.h will call back */
-    bool running;               /* libcurl has it */
+    struct loop_timer *timer; /* of the whole call; at once for one that can't begin */
+    bool resolving;           /* lib/dns.h will call back */
+    bool running;             /* libcurl has it */
     bool resume;
     bool cancelled;
-    struct error err;           /* why it can't begin */
+    struct error err; /* why it can't begin */
     msec_t timeout;
     http_call_done *done;
     void *arg;
@@ -39,7 +39,7 @@ struct http_client {
     struct netaddr_list *allowed;
     struct loop_timer *resume;
     unsigned doomed; /* cancelled from libcurl's callbacks, to be freed outside of them */
-    LIST_HEAD(, http_call) calls;
+    LIST_HEAD(call_list, http_call) calls;
 };
 
 static void call_free(struct http_call *call)
@@ -100,7 +100,8 @@ static void refuse_addresses(struct error *err, const char *host, const struct n
 {
     char ip[NETADDR_TEXT_SIZE];
     netaddr_ip(a, ip);
-    error_set(err, RESULT_PERM, "%s has the address %s, which is not globally routable (discovery.allow-addresses)", host, ip);
+    error_set(err, RESULT_PERM, "%s has the address %s, which is not globally routable (discovery.allow-addresses)",
+              host, ip);
 }
 
 /* The last word on where we connect to, whatever libcurl took for the host's addresses. */
@@ -121,7 +122,8 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 
 /* ---- a call's way ---- */
 
-static void on_addresses(void *arg, enum result result, const struct netaddr *addresses, size_t n, const struct error *err)
+static void on_addresses(void *arg, enum result result, const struct netaddr *addresses, size_t n,
+                         const struct error *err)
 {
     struct http_call *call = arg;
     call->resolving = false;
@@ -191,7 +193,8 @@ static void resume_all(void *arg)
     struct http_client *c = arg;
     struct http_call *call;
     do {
-        LIST_FOREACH (call, &c->calls, link) {
+        LIST_FOREACH(call, &c->calls, link)
+        {
             if (call->resume)
                 break;
         }
@@ -230,8 +233,8 @@ enum result http_client_new(struct loop *loop, struct dns *dns, const struct con
 {
     const char *ca_file = config_string(config, "discovery.ca-file");
     if (*ca_file && access(ca_file, R_OK) != 0)
-        return error_set(err, RESULT_PERM, "%s: discovery.ca-file %s: %s", config_where(config, "discovery.ca-file"), ca_file,
-                         strerror(errno));
+        return error_set(err, RESULT_PERM, "%s: discovery.ca-file %s: %s", config_where(config, "discovery.ca-file"),
+                         ca_file, strerror(errno));
     size_t n;
     const char *const *blocks = config_list(config, "discovery.allow-addresses", &n);
     struct netaddr_list *allowed = NULL;

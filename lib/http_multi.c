@@ -79,7 +79,8 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *s
         event_free(event);
     event = NULL;
     if (what != CURL_POLL_REMOVE) {
-        short events = (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
+        short events =
+            (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
         event = event_new(loop_base(m->loop), fd, events, on_socket, m);
         if (event == NULL || event_add(event, NULL) != 0)
             log_fatal("can't watch a socket");

@@ -46,8 +46,8 @@ static json_t *printable(const char *text)
 
 void http_reply_problem(struct http_request *req, int status, const char *detail, unsigned retry_after)
 {
-    json_t *problem = json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", http_status_title(status), "status",
-                                status, "detail", printable(detail));
+    json_t *problem = json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", http_status_title(status),
+                                "status", status, "detail", printable(detail));
     char *text = json_text(problem);
     json_decref(problem);
     char seconds[16];

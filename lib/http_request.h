@@ -23,7 +23,7 @@ struct http_request {
     enum http_request_state state;
     struct evhttp_request *evreq;
     struct netaddr peer;
-    bool last; /* answer with "Connection: close" */
+    bool last;      /* answer with "Connection: close" */
     loop_fn *ended; /* the server's: complete or gone; called once, before the handler's own callbacks */
     void *ended_arg;
     loop_fn *gone;

@@ -13,9 +13,9 @@
 #include <event2/bufferevent_ssl.h>
 #include <event2/http.h>
 #include <event2/listener.h>
-#include <pthread.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/queue.h>
 
@@ -54,11 +54,11 @@ struct http_server {
     bool draining;
     LIST_ENTRY(http_server) link;
     unsigned nconnections, nrequests;
-    LIST_HEAD(, connection) connections;
+    LIST_HEAD(connection_list, connection) connections;
 };
 
 /* A listener's error callback knows the evhttp only, which has no room for a pointer to us. */
-static LIST_HEAD(, http_server) servers = LIST_HEAD_INITIALIZER(servers);
+static LIST_HEAD(server_list, http_server) servers = LIST_HEAD_INITIALIZER(servers);
 static pthread_mutex_t servers_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static int ssl_slot; /* where an SSL session keeps its connection */
@@ -113,8 +113,8 @@ static unsigned connections_from(const struct http_server *s, const struct netad
 {
     unsigned n = 0;
     const struct connection *c;
-    LIST_FOREACH (c, &s->connections, link)
-        n += c->admitted && netaddr_equal_ip(&c->peer, peer);
+    LIST_FOREACH(c, &s->connections, link)
+    n += c->admitted && netaddr_equal_ip(&c->peer, peer);
     return n;
 }
 
@@ -127,8 +127,7 @@ static void admit(struct connection *c)
         return;
     }
     unmap(&c->peer);
-    if (s->nconnections > s->limits.connections ||
-        connections_from(s, &c->peer) >= s->limits.connections_per_address) {
+    if (s->nconnections > s->limits.connections || connections_from(s, &c->peer) >= s->limits.connections_per_address) {
         char text[NETADDR_TEXT_SIZE];
         netaddr_ip(&c->peer, text);
         log_debug("connection from %s refused: too many (%u in all)", text, s->nconnections);
@@ -243,7 +242,8 @@ static struct http_server *server_of(const struct evhttp *http)
 {
     struct http_server *s;
     pthread_mutex_lock(&servers_lock);
-    LIST_FOREACH (s, &servers, link) {
+    LIST_FOREACH(s, &servers, link)
+    {
         if (s->http == http)
             break;
     }
@@ -297,7 +297,8 @@ void http_server_drain(struct http_server *s)
     s->draining = true;
     evhttp_foreach_bound_socket(s->http, enable_listener, NULL);
     struct connection *c;
-    LIST_FOREACH (c, &s->connections, link) {
+    LIST_FOREACH(c, &s->connections, link)
+    {
         if (c->request != NULL)
             c->request->last = true;
         else if (evbuffer_get_length(bufferevent_get_input(c->bev)) == 0)
@@ -319,7 +320,8 @@ void http_server_free(struct http_server **server)
     LIST_REMOVE(s, link);
     pthread_mutex_unlock(&servers_lock);
     struct connection *c;
-    LIST_FOREACH (c, &s->connections, link) {
+    LIST_FOREACH(c, &s->connections, link)
+    {
         if (c->request != NULL)
             http_request_detach(c->request);
     }

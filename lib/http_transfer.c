@@ -232,7 +232,8 @@ static void set_safety(CURL *easy)
 static void set_times(CURL *easy, const struct http_call_options *o)
 {
     enum { CONNECT_TIMEOUT = 30000 };
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(o->connect_timeout > 0 ? o->connect_timeout : CONNECT_TIMEOUT));
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     (long)(o->connect_timeout > 0 ? o->connect_timeout : CONNECT_TIMEOUT));
     if (o->min_rate > 0) {
         curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)o->min_rate);
         curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)((o->min_rate_time + 999) / 1000));

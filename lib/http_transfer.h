@@ -35,7 +35,7 @@ struct http_transfer {
     bool (*on_head)(void *arg, const struct http_response *response);
     bool (*on_data)(void *arg, const void *data, size_t len);
     void *arg;
-    bool dead;           /* no more callbacks: libcurl is told to give up */
+    bool dead; /* no more callbacks: libcurl is told to give up */
     bool head_complete;
     bool paused;
     struct error refusal; /* why we ended it ourselves; result RESULT_OK: we did not */

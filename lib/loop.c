@@ -117,7 +117,8 @@ void loop_free(struct loop **loop_p)
         mem_free(&w);
     }
     event_free(loop->wakeup);
-    event_base_loop(loop->base, EVLOOP_NONBLOCK); /* bufferevents that were freed go when their last callbacks have run */
+    event_base_loop(loop->base,
+                    EVLOOP_NONBLOCK); /* bufferevents that were freed go when their last callbacks have run */
     event_base_free(loop->base);
     pthread_mutex_destroy(&loop->lock);
     mem_free(loop_p);

@@ -47,7 +47,8 @@ static enum result load(SSL_CTX *ctx, const char *chain_file, const char *key_fi
         return error_set(err, RESULT_PERM, "%s: no usable PEM certificate chain: %s", chain_file, reason());
     if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1) {
         if (ERR_GET_REASON(ERR_peek_error()) == X509_R_KEY_VALUES_MISMATCH)
-            return error_set(err, RESULT_PERM, "%s: not the private key of the certificate in %s", key_file, chain_file);
+            return error_set(err, RESULT_PERM, "%s: not the private key of the certificate in %s", key_file,
+                             chain_file);
         return error_set(err, RESULT_PERM, "%s: no usable PEM private key without passphrase: %s", key_file, reason());
     }
     warn_of_dates(ctx, chain_file);

@@ -66,11 +66,12 @@ static inline void knot_up(struct knot *k, const struct site *site, const char *
 {
     char conf[1000], file[100];
     *k = (struct knot){.site = site, .port = knot_free_port()};
-    snprintf(conf, sizeof conf,
-             "server:\n  rundir: %s\n  listen: 127.0.0.1@%u\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n"
-             "database:\n  storage: %s\ntemplate:\n  - id: default\n    storage: %s\n    file: \"%%s.zone\"\n"
-             "    semantic-checks: off\nzone:\n  - domain: test\n  - domain: 127.in-addr.arpa\n",
-             site->dir, k->port, site->dir, site->dir);
+    snprintf(
+        conf, sizeof conf,
+        "server:\n  rundir: %s\n  listen: 127.0.0.1@%u\n  udp-workers: 1\n  tcp-workers: 1\n  background-workers: 1\n"
+        "database:\n  storage: %s\ntemplate:\n  - id: default\n    storage: %s\n    file: \"%%s.zone\"\n"
+        "    semantic-checks: off\nzone:\n  - domain: test\n  - domain: 127.in-addr.arpa\n",
+        site->dir, k->port, site->dir, site->dir);
     knot_write(k, "knot.conf", conf);
     knot_zone(k, "test", records);
     knot_zone(k, "127.in-addr.arpa", reverse);
@@ -83,9 +84,10 @@ static inline void knot_up(struct knot *k, const struct site *site, const char *
         _exit(127);
     }
     /* knotc waits for the socket only with its own patience: ask until it answers. */
-    site_shell("for i in $(seq 200); do knotc -s '%s/knot.sock' zone-status test 2>/dev/null | grep -q serial && exit 0; "
-               "sleep 0.03; done; exit 1",
-               site->dir);
+    site_shell(
+        "for i in $(seq 200); do knotc -s '%s/knot.sock' zone-status test 2>/dev/null | grep -q serial && exit 0; "
+        "sleep 0.03; done; exit 1",
+        site->dir);
 }
 
 static inline void knot_down(struct knot *k)

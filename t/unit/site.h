@@ -41,13 +41,15 @@ static inline void site_up(struct site *site)
 {
     *site = (struct site){.dir = "/tmp/pontoon-test-XXXXXX"};
     assert_non_null(mkdtemp(site->dir));
-    site_shell("cd '%s' && exec >openssl.log 2>&1 && for ca in ca other; do "
-               "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $ca.key -out $ca.pem "
-               "-days 2 -subj /CN=$ca; done && "
-               "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out csr.pem -subj /CN=leaf && "
-               "printf 'subjectAltName=IP:127.0.0.1,DNS:*.a.test,DNS:*.b.test,DNS:*.c.test\\n' >ext && "
-               "openssl x509 -req -in csr.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 -extfile ext -out chain.pem",
-               site->dir);
+    site_shell(
+        "cd '%s' && exec >openssl.log 2>&1 && for ca in ca other; do "
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout $ca.key -out $ca.pem "
+        "-days 2 -subj /CN=$ca; done && "
+        "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out csr.pem -subj "
+        "/CN=leaf && "
+        "printf 'subjectAltName=IP:127.0.0.1,DNS:*.a.test,DNS:*.b.test,DNS:*.c.test\\n' >ext && "
+        "openssl x509 -req -in csr.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 -extfile ext -out chain.pem",
+        site->dir);
     site->ca = mem_printf("%s/ca.pem", site->dir);
     site->other_ca = mem_printf("%s/other.pem", site->dir);
     site->chain = mem_printf("%s/chain.pem", site->dir);

@@ -45,7 +45,8 @@ static void handle(struct http_request *req, void *arg)
     if (web.hold)
         web.held = req;
     else
-        http_reply(req, web.status, &location, web.status == 301, "application/json", web.document, strlen(web.document));
+        http_reply(req, web.status, &location, web.status == 301, "application/json", web.document,
+                   strlen(web.document));
 }
 
 static void publish(const char *mode, int max_age)
@@ -85,7 +86,7 @@ static void save(void *arg, const struct policy_cache_entry *entry)
 
 /* ---- set-up ---- */
 
-#define A "sender-store.a A 127.0.0.1\nsender-store.b A 127.0.0.1\n"
+#define A      "sender-store.a A 127.0.0.1\nsender-store.b A 127.0.0.1\n"
 #define RECORD "_sender-store.a 300 TXT \"v=SSMP1; id=1\"\n"
 
 static void start(const char *more)
@@ -316,7 +317,8 @@ static void documents_that_do_not_count(void **state)
     web.document[66000] = '\0';
     assert_int_equal(get("a.test", false).result, RESULT_TEMP);
 
-    knot_change(&knot, "sender-store.a A 127.0.0.1\n" RECORD "_sender-store.other TXT \"v=SSMP1; id=1\"\nsender-store.other A 127.0.0.1\n");
+    knot_change(&knot, "sender-store.a A 127.0.0.1\n" RECORD
+                       "_sender-store.other TXT \"v=SSMP1; id=1\"\nsender-store.other A 127.0.0.1\n");
     publish("enforce", 86400);
     struct answer a = get("other.test", false); /* not in the certificate */
     assert_int_equal(a.result, RESULT_TEMP);
@@ -346,7 +348,7 @@ static void the_record_is_looked_at_again(void **state)
     turned += 301000;
     publish("testing", 86400);
     assert_int_equal(get("a.test", false).mode, POLICY_ENFORCE); /* at once, and looks behind our back */
-    settle(1); /* the same id: nothing fetched */
+    settle(1);                                                   /* the same id: nothing fetched */
     knot_change(&knot, A "_sender-store.a 300 TXT \"v=SSMP1; id=2\"\n");
     turned += 301000;
     assert_int_equal(peek("a.test"), DISCOVERY_POLICY);

@@ -7,7 +7,7 @@ static struct site site;
 static struct knot knot;
 static struct dns *dns;
 
-#define TEN "0123456789"
+#define TEN     "0123456789"
 #define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 
 static const char zone[] = "one 120 TXT \"v=SSMP1; id=7\"\n"
@@ -17,8 +17,9 @@ static const char zone[] = "one 120 TXT \"v=SSMP1; id=7\"\n"
                            "both A 127.0.0.2\nboth A 127.0.0.3\nboth AAAA ::1\n"
                            "four A 127.0.0.4\nsix AAAA 2001:db8::6\nonly-txt TXT \"x\"\n"
                            "mail A 127.0.0.5\n";
-static const char reverse[] = "5.0.0 PTR Mail.test.\n6.0.0 PTR mail.test.\n7.0.0 PTR one\\032two.test.\n8.0.0 PTR none.test.\n"
-                              "10.0.0 PTR one_two.test.\n";
+static const char reverse[] =
+    "5.0.0 PTR Mail.test.\n6.0.0 PTR mail.test.\n7.0.0 PTR one\\032two.test.\n8.0.0 PTR none.test.\n"
+    "10.0.0 PTR one_two.test.\n";
 
 struct answer {
     unsigned done;
@@ -41,7 +42,8 @@ static void finished(struct answer *a, enum result result, size_t n, const struc
     loop_stop(site.loop);
 }
 
-static void on_txt(void *arg, enum result result, const struct dns_txt *records, size_t n, uint32_t ttl, const struct error *err)
+static void on_txt(void *arg, enum result result, const struct dns_txt *records, size_t n, uint32_t ttl,
+                   const struct error *err)
 {
     struct answer *a = arg;
     a->ttl = ttl;
@@ -54,7 +56,8 @@ static void on_txt(void *arg, enum result result, const struct dns_txt *records,
     finished(a, result, n, err);
 }
 
-static void on_addresses(void *arg, enum result result, const struct netaddr *addresses, size_t n, const struct error *err)
+static void on_addresses(void *arg, enum result result, const struct netaddr *addresses, size_t n,
+                         const struct error *err)
 {
     struct answer *a = arg;
     for (size_t i = 0; i < n; i++)
@@ -245,12 +248,9 @@ static void bad_resolvers_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(txt_records),
-        cmocka_unit_test(what_is_not_there_and_what_cannot_be_known),
-        cmocka_unit_test(both_families),
-        cmocka_unit_test(names_must_lead_back),
-        cmocka_unit_test(silence_ends),
-        cmocka_unit_test(bad_resolvers_are_refused),
+        cmocka_unit_test(txt_records),   cmocka_unit_test(what_is_not_there_and_what_cannot_be_known),
+        cmocka_unit_test(both_families), cmocka_unit_test(names_must_lead_back),
+        cmocka_unit_test(silence_ends),  cmocka_unit_test(bad_resolvers_are_refused),
     };
     if (!knot_is_there()) {
         printf("1..0 # SKIP knotd is not installed (Debian: knot)\n");

@@ -226,8 +226,8 @@ static char *url_of(const char *path)
 static struct http_call_options options(struct answer *a)
 {
     *a = (struct answer){0};
-    return (struct http_call_options){.method = "GET", .max_body = 100000, .connect_timeout = 5000, .timeout = 20000,
-                                      .done = on_done, .arg = a};
+    return (struct http_call_options){
+        .method = "GET", .max_body = 100000, .connect_timeout = 5000, .timeout = 20000, .done = on_done, .arg = a};
 }
 
 static void start(struct answer *a, struct http_call_options *o, const char *path)
@@ -555,8 +555,14 @@ static void only_trusted_servers_and_allowed_addresses(void **state)
 static void bad_urls_are_refused(void **state)
 {
     (void)state;
-    static const char *const urls[] = {"http://127.0.0.1/", "https://", "", "https://user@127.0.0.1/", "file:///etc/passwd",
-                                       "https://127.0.0.1:99999/", "https://127.0.0.1/\r\nX: y", "https://b\xc3\xbc.test/"};
+    static const char *const urls[] = {"http://127.0.0.1/",
+                                       "https://",
+                                       "",
+                                       "https://user@127.0.0.1/",
+                                       "file:///etc/passwd",
+                                       "https://127.0.0.1:99999/",
+                                       "https://127.0.0.1/\r\nX: y",
+                                       "https://b\xc3\xbc.test/"};
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
         struct answer a;
         struct http_call_options o = options(&a);
