@@ -207,7 +207,7 @@ static void resume_all(void *arg)
 
 void http_call_resume(struct http_call *call)
 {
-    if (call->cancelled || !call->running || !call->transfer.paused)
+    if (call->cancelled || !call->running)
         return;
     call->resume = true; /* later: libcurl delivers what it kept back at once */
     loop_timer_set(call->client->resume, 0);

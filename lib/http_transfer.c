@@ -101,7 +101,6 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
     bool taken = t->on_data(t->arg, data, len);
     if (t->dead)
         return 0;
-    t->paused = !taken;
     return taken ? len : CURL_WRITEFUNC_PAUSE;
 }
 

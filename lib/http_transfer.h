@@ -37,7 +37,6 @@ struct http_transfer {
     void *arg;
     bool dead; /* no more callbacks: libcurl is told to give up */
     bool head_complete;
-    bool paused;
     struct error refusal; /* why we ended it ourselves; result RESULT_OK: we did not */
     size_t head_bytes;
     char *values[TRANSFER_HEADERS]; /* of the response's headers, or NULL */
