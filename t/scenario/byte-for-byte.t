@@ -1,6 +1,9 @@
 # Byte for byte on hard messages: what comes over the bridge is what the plain SMTP path between the same Postfixes
 # delivers; where that is what was sent, so is this. (Postfix's own SMTP client would fold lines of more than 998 bytes:
 # switched off here for the comparison.) Nothing in a message ends DATA early.
+#
+# One thing the milter protocol does not tell: whether an empty line came after the last header of a message without a
+# body. Over the bridge it is always there (`adds`); a DKIM signature holds either way.
 use Pontoon::Test;
 
 my @cases = (
@@ -25,7 +28,7 @@ my @cases = (
     ['the same header often'   => headers("X-Same: 1\r\nX-Same: 2\r\nX-Same: 1\r\nReceived: by x.test; now\r\n") . "\r\nhi\r\n"],
     ['Received on top'         => "Received: from y.test\r\n\tby x.test; now\r\n" . headers() . "\r\nhi\r\n"],
     ['headers that MTAs drop'  => headers("Bcc: carol\@b.test\r\nReturn-Path: <x\@y.test>\r\nContent-Length: 5\r\n") . "\r\nhi\r\n"],
-    ['no header end'           => "Subject: only headers\r\n"],
+    ['no header end'           => "Subject: only headers\r\n", adds => "\r\n"],
     ['no body'                 => headers() . "\r\n"],
     ['an empty first line'     => "\r\nno headers here\r\n"],
     ['no headers'              => "just text, no headers\r\nsecond line\r\n"],
@@ -33,7 +36,7 @@ my @cases = (
     ['folded first line'       => " folded: x\r\nSubject: y\r\n\r\nbody\r\n"],
     ['From line on top'        => "From alice\@a.test Tue Nov 24 03:12:00 2026\r\n" . headers() . "\r\nhi\r\n"],
     ['From lines in the body'  => headers() . "\r\nFrom me\r\n>From you\r\n"],
-    ['0 bytes'                 => ''],
+    ['0 bytes'                 => '', adds => "\r\n"],
     ['one empty line'          => "\r\n"],
     ['many empty lines'        => headers() . "\r\n" . "\r\n" x 50],
     ['trailing white space'    => headers() . "\r\nhi   \r\n\t\r\n  \r\n"],
@@ -81,14 +84,16 @@ for my $to ($plain, $b) {
 }
 
 for my $i (0 .. $#cases) {
-    my ($name, $bytes) = @{$cases[$i]};
+    my ($name, $bytes, %o) = @{$cases[$i]};
+    my $adds = $o{adds} // '';
     is $code{'b.test'}[$i], $code{'plain.test'}[$i], "$name: A's answer is the same";
     next if $code{'plain.test'}[$i] != 250;
     my ($direct) = $plain->wait_mail("u$i", 1);
     my ($mail)   = $b->wait_mail("u$i", 1);
     like join('', $mail->trace), qr/pontoon/, "$name: came over the bridge";
-    ok $mail->untraced eq $direct->untraced, "$name: is what SMTP delivers" or show($mail->untraced, $direct->untraced);
-    ok $mail->carries($bytes), "$name: is what was sent" if $direct->carries($bytes);
+    my $expected = $direct->untraced . Pontoon::Test::Mail::lf($adds);
+    ok $mail->untraced eq $expected, "$name: is what SMTP delivers" or show($mail->untraced, $expected);
+    ok $mail->carries($bytes . $adds), "$name: is what was sent" if $direct->carries($bytes);
 }
 $a->wait_settled;
 is scalar($b->mailbox("u$_")), 1, "$cases[$_][0]: one message" for grep { $code{'b.test'}[$_] == 250 } 0 .. $#cases;

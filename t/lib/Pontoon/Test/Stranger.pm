@@ -11,7 +11,7 @@ use Pontoon::Test::Ca;
 use Pontoon::Test::Https;
 use Time::HiRes qw(time);
 
-my $json  = JSON::PP->new->canonical;
+my $json  = JSON::PP->new->canonical->utf8;
 my $count = 0;
 
 # world, name ("evil" for evil.test), number of its address in the world's range; policy => changes to the policy (hash
