@@ -133,7 +133,8 @@ sub leave_in_background {
     open STDERR, '>&', \*STDOUT;
     print {$tell} "ready\n";
     close $tell;
-    sleep 3600 while 1;    # SIGTERM ends us, and END everything else
+    $SIG{TERM} = sub { exit 0 };    # and END ends everything else
+    sleep 3600 while 1;
 }
 
 sub print_how_to {
