@@ -209,6 +209,16 @@ static void note_answers(const struct config *config)
     jobs_close(&jobs);
 }
 
+/* Its listening sockets above all: while we held them the next bridge could not have its ports. */
+static void close_others(int socket, int lock)
+{
+    int low = socket < lock ? socket : lock, high = socket < lock ? lock : socket;
+    close_range(STDERR_FILENO + 1, (unsigned)low - 1, 0);
+    if (high > low + 1)
+        close_range((unsigned)low + 1, (unsigned)high - 1, 0);
+    close_range((unsigned)high + 1, ~0U, 0);
+}
+
 /* The bridge ends us by going away; signals meant for it must not end us before. */
 static void set_up(const struct config *config)
 {
@@ -222,7 +232,7 @@ static void set_up(const struct config *config)
 
 void witness_process(const struct config *config, int socket, int lock)
 {
-    (void)lock;
+    close_others(socket, lock);
     set_up(config);
     char *space = mem_alloc(WITNESS_RECORD_MAX);
     while (hear(socket, space))

@@ -1,6 +1,7 @@
 /* bridge/witness*.c: a bridge that dies after the final dot; what the MTA answers then is in the queue before the next one works. */
 #include "t/unit/test.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -57,6 +58,27 @@ static void bridge_that_dies(const struct config *config, int mta, bool lmtp, en
     int status;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
+}
+
+/* While a witness waits for the MTA, the port of the bridge that died must be free. */
+static void holds_nothing_else(void **state)
+{
+    (void)state;
+    struct temp_dir t;
+    temp_dir_make(&t);
+    struct config *config = config_for(t.dir);
+    int mta[2], other[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, mta), 0);
+    assert_int_equal(pipe(other), 0);
+    bridge_that_dies(config, mta[0], false, BEFORE_ANSWER);
+    close(other[1]);
+    struct pollfd end = {.fd = other[0], .events = POLLIN};
+    assert_int_equal(poll(&end, 1, 5000), 1); /* end of file: the witness, which waits for much longer, has not got it */
+    close(other[0]);
+    close(mta[0]);
+    close(mta[1]);
+    config_free(&config);
+    temp_dir_remove(&t);
 }
 
 /* The next bridge: its start waits for the witness, then the queue says what the MTA answered. */
@@ -142,6 +164,7 @@ int main(void)
         cmocka_unit_test(lmtp_answers_count_one_by_one),
         cmocka_unit_test(answer_heard_but_not_noted_is_noted),
         cmocka_unit_test(no_answer_is_no_note),
+        cmocka_unit_test(holds_nothing_else),
     };
     return test_run("witness", tests);
 }
