@@ -6,7 +6,7 @@ use Pontoon::Test::Https;
 use Pontoon::Test::Stranger;
 
 my $world   = new_world();
-my $b       = $world->site('b', config => {'bridge.refuse-senders' => ['unwelcome.test']});
+my $b       = $world->site('b', config => {'bridge.refuse-senders' => ['unwelcome.test'], 'bridge.idle-timeout' => '2s'});
 my $evil    = Pontoon::Test::Stranger->new($world, 'evil');
 my $refused = Pontoon::Test::Stranger->new($world, 'unwelcome');
 my $bytes   = Pontoon::Test::Mail->plain(from => 'mallory@evil.test', body => "evil\r\n");

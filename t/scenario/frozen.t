@@ -5,7 +5,7 @@ use Pontoon::Test::Stranger;
 
 my $world = new_world();
 my $b     = $world->site('b', config => {
-    'bridge.answer-within'  => '20s', 'bridge.fetch-timeout' => '2s',
+    'bridge.answer-within'  => '20s', 'bridge.fetch-timeout' => '500ms',
     'bridge.verify-whole-max' => '64K', 'bridge.retry-max' => '300ms'});
 my $small = Pontoon::Test::Mail->plain(from => 'mallory@evil.test', body => "original\r\n");
 my $large = Pontoon::Test::Mail->plain(from => 'mallory@evil.test', body => "original line\r\n" x 30_000);

@@ -12,7 +12,7 @@ use Pontoon::Test::Proc;
 
 # address, port, chain, key, handler => sub { my ($request) = @_; … return [status, {header => value}, body] },
 # log => FILE gets one line a request. A request has method, path, headers (names in lower case), body. An answer may be
-# a plain string instead: the bytes to send; undef: the connection is closed without a word. The handler runs in
+# a plain string instead: the bytes to send before the connection is closed; undef: it is closed without a word. The handler runs in
 # the server's process: it sees the test as it was when serve() was called.
 sub serve {
     my ($class, %o) = @_;
@@ -46,12 +46,13 @@ sub serve_connection {
                 . (defined $request->{headers}{range} ? " $request->{headers}{range}" : '') . "\n";
         }
         my $answer = $o->{handler}->($request) // return;
-        if (ref $answer) {
-            my ($status, $headers, $body) = @$answer;
-            my %h = ('Content-Length' => length $body, %$headers);
-            $answer = "HTTP/1.1 $status Whatever\r\n" . join('', map { "$_: $h{$_}\r\n" } sort keys %h) . "\r\n$body";
+        if (!ref $answer) {
+            print $tls $answer;
+            return;
         }
-        print $tls $answer or return;
+        my ($status, $headers, $body) = @$answer;
+        my %h = ('Content-Length' => length $body, %$headers);
+        print $tls "HTTP/1.1 $status Whatever\r\n", (map { "$_: $h{$_}\r\n" } sort keys %h), "\r\n$body" or return;
     }
 }
 

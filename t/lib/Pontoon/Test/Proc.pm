@@ -42,11 +42,12 @@ sub fork_code {
     my $pid = fork // croak "fork: $!";
     if (!$pid) {
         @SIG{qw(INT TERM HUP ALRM)} = ('DEFAULT') x 4;
+        setpgrp;    # what it forks goes with it
         my $status = eval { $code->() };
         print STDERR "# $name: $@" if $@;
         POSIX::_exit($@ ? 255 : $status // 0);
     }
-    my $self = bless {name => $name, pid => $pid}, $class;
+    my $self = bless {name => $name, pid => $pid, group => 1}, $class;
     push @started, $self;
     return $self;
 }
