@@ -183,16 +183,20 @@ struct fetch {
     char *id, *aud, *peer;
 };
 
+/* It is not for those whom the peer has given a definite answer, or who were never offered, and who now go another way. */
 static enum result apply_fetch(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
 {
     const struct fetch *f = (struct fetch *)c;
     int64_t message = 0;
     struct sqlite_stmt *st =
-        stmt_begin(db, "UPDATE recipients SET fetched = ?, offered = 1 WHERE message ="
-                       " (SELECT message FROM messages WHERE id = ?) AND domain = ? RETURNING message");
+        stmt_begin(db, "UPDATE recipients SET fetched = CASE WHEN offered OR state IN (?4, ?5) THEN ?1 ELSE fetched END,"
+                       " offered = offered OR state IN (?4, ?5) WHERE message ="
+                       " (SELECT message FROM messages WHERE id = ?2) AND domain = ?3 RETURNING message");
     stmt_bind_int(st, f->when);
     stmt_bind_text(st, f->id);
     stmt_bind_text(st, f->aud);
+    stmt_bind_int(st, RCPT_QUEUED);
+    stmt_bind_int(st, RCPT_ACCEPTED);
     while (stmt_row(st))
         message = stmt_get_int(st);
     enum result r = stmt_end(st, err);

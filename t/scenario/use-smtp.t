@@ -18,5 +18,24 @@ is_deeply {map { $_->{address} => $_->{state} } @{$trace->{recipients}}},
     {'bob@b.test' => 'delivered', 'carol@b.test' => 'returned'}, 'the store knows both';
 is scalar($b->mailbox($_)), 1, "$_ has it once" for qw(bob carol);
 is scalar($a->mailbox('alice')), 0, 'alice hears nothing';
+
+# The return waits for A's own MTA; meanwhile bob's part of the message is fetched. That fetch was not carol's.
+$a->postfix->set_access('carol@b.test' => '450 4.3.2 not now');
+$b->postfix->set_access('bob@b.test' => '450 4.2.1 busy');
+open my $sendmail, '|-', 'sendmail', '-C', "$a->{postfix}{dir}/etc", '-f', 'alice@a.test', 'bob@b.test', 'carol@b.test' or die $!;
+print $sendmail "Subject: again\nMessage-ID: <again\@a.test>\n\nold and new\n";
+close $sendmail;
+wait_for('the return to be put off', sub {
+    my ($entry) = @{$a->pontoon_json('queue')} or return;
+    my %r = map { $_->{address} => $_ } @{$entry->{recipients}};
+    return ($r{'carol@b.test'}{state} // '') eq 'returning' && $r{'carol@b.test'}{attempts} >= 1;
+});
+$b->postfix->set_access();
+$b->wait_mail('bob', 2);
+pass 'bob has his';
+$a->postfix->set_access();
+$b->wait_mail('carol', 2);
+pass "and carol hers, as soon as A's MTA takes it back";
+$a->wait_settled;
 $world->nothing_broke;
 done_testing;

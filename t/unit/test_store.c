@@ -204,6 +204,22 @@ static void settling_leaves_words_and_a_trace(void **state)
     mem_free(&id);
 }
 
+/* Else the return of c would wait for a word about c that will never come. */
+static void a_fetch_is_not_for_those_who_go_another_way(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct letter l = {.rcpts = {"b@b.test", "c@b.test"}};
+    char *id = put(site.store, &l);
+    struct store_settlement s = {.rid = rid_of(site.store, id, 1), .event = RCPT_EV_USE_SMTP, .offered = true};
+    assert_int_equal(store_settle(site.store, &s, 1, NULL, NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(store_fetched(site.store, id, "b.test", "peer", NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(rcpt_of(site.store, id, 0).fetched, test_time);
+    assert_int_equal(rcpt_of(site.store, id, 1).fetched, 0);
+    assert_false(rcpt_of(site.store, id, 1).offered);
+    mem_free(&id);
+}
+
 static void resubmission_is_recognised(void **state)
 {
     (void)state;
@@ -527,6 +543,7 @@ int main(void)
         TEST(whole_state_table),
         TEST(attempts_count_by_kind_of_work),
         TEST(settling_leaves_words_and_a_trace),
+        TEST(a_fetch_is_not_for_those_who_go_another_way),
         TEST(resubmission_is_recognised),
         TEST(resubmission_of_settled_and_withdrawn),
         TEST(without_message_id_nothing_is_a_resubmission),
