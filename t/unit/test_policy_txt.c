@@ -31,7 +31,7 @@ static void good_records(void **state)
 
 #define FIELD     "TXT record: a field is not NAME=VALUE"
 #define ID        "TXT record: id is not 1 to 64 letters, digits, '-', '_' or '.'"
-#define VERSION   "TXT record: unknown version (not SSMP1)"
+#define OTHER_VERSION "TXT record: unknown version (not SSMP1)"
 #define OTHER     "TXT record: not a sender-store record (no v=SSMP1 first)"
 #define SEPARATOR "TXT record: fields are not separated by ';'"
 
@@ -45,15 +45,15 @@ static void bad_records(void **state)
     } cases[] = {
         {"", RESULT_TEMP, OTHER},
         {"v=spf1 -all", RESULT_TEMP, OTHER},
-        {"v=SSMP", RESULT_PERM, VERSION},
+        {"v=SSMP", RESULT_PERM, OTHER_VERSION},
         {"v=SSM", RESULT_TEMP, OTHER},
         {" v=SSMP1; id=a", RESULT_TEMP, OTHER},
         {"id=a; v=SSMP1", RESULT_TEMP, OTHER},
         {"v=ssmp1; id=a", RESULT_TEMP, OTHER},
         {"v = SSMP1; id=a", RESULT_TEMP, OTHER},
-        {"v=SSMP2; id=a", RESULT_PERM, VERSION},
-        {"v=SSMP10; id=a", RESULT_PERM, VERSION},
-        {"v=SSMP1x; id=a", RESULT_PERM, VERSION},
+        {"v=SSMP2; id=a", RESULT_PERM, OTHER_VERSION},
+        {"v=SSMP10; id=a", RESULT_PERM, OTHER_VERSION},
+        {"v=SSMP1x; id=a", RESULT_PERM, OTHER_VERSION},
         {"v=SSMP1", RESULT_PERM, "TXT record: no id"},
         {"v=SSMP1;", RESULT_PERM, "TXT record: no id"},
         {"v=SSMP1; x=1", RESULT_PERM, "TXT record: no id"},
