@@ -9,6 +9,15 @@ TEST_PACKAGES="libcmocka-dev libio-socket-ssl-perl opendkim curl xz-utils"
 say() { printf '==> %s\n' "$*"; }
 fail() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
+# quietly MESSAGE COMMAND...: shows what it printed, and the message, only when it fails.
+quietly() {
+    message=$1
+    shift
+    log=$(mktemp)
+    "$@" >"$log" 2>&1 || { tail -n 60 "$log" >&2; rm -f "$log"; fail "$message"; }
+    rm -f "$log"
+}
+
 # packages_install NAME...: those that dpkg doesn't know as installed; nothing happens when there are none.
 packages_install() {
     missing=
@@ -18,42 +27,36 @@ packages_install() {
     [ -n "$missing" ] || { say "Debian packages: all $# that are needed are installed"; return; }
     [ "$(id -u)" = 0 ] || fail "packages are missing, and only root can install them:$missing"
     say "Debian packages: installing$missing"
-    log=$(mktemp)
-    ( packages_fetch "$missing" ) >"$log" 2>&1 || { tail -n 40 "$log" >&2; rm -f "$log"; fail "apt-get failed"; }
-    rm -f "$log"
+    quietly "apt-get failed" packages_fetch "$missing"
 }
 
 # In a subshell of its own, so that the trap is. While it runs, policy-rc.d (Debian policy 9.3.3) keeps the packages from
 # starting their services; those that would start at the next boot are disabled, as nobody asked for them.
-packages_fetch() {
-    set -e
+packages_fetch() (
     policy=/usr/sbin/policy-rc.d
     if [ ! -e $policy ]; then
         trap 'rm -f $policy' EXIT
         trap 'exit 1' INT TERM HUP
-        printf '#!/bin/sh\nexit 101\n' >$policy
-        chmod 755 $policy
+        { printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy; } || exit 1
     fi
     export DEBIAN_FRONTEND=noninteractive
     case "$1 " in
-    *" postfix "*) echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections ;;
+    *" postfix "*) echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections || exit 1 ;;
     esac
     # shellcheck disable=SC2086
     install="apt-get install -y --no-install-recommends $1"
-    $install || { apt-get update && $install; }
+    $install || { apt-get update && $install; } || exit 1
     command -v systemctl >/dev/null || return 0
     for service in postfix knot opendkim; do
         case "$1 " in
         *" $service "*) systemctl disable $service.service || true ;;
         esac
     done
-}
+)
 
 # tree_build SOURCE BUILD [CONFIGURE-OPTION...]: configures what is not configured, then makes what is not made.
 tree_build() {
-    log=$(mktemp)
-    tree_make "$@" >"$log" 2>&1 || { tail -n 60 "$log" >&2; rm -f "$log"; fail "the build in $2 failed"; }
-    rm -f "$log"
+    quietly "the build in $2 failed" tree_make "$@"
 }
 
 tree_make() {
