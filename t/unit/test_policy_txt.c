@@ -29,11 +29,11 @@ static void good_records(void **state)
     }
 }
 
-#define FIELD     "TXT record: a field is not NAME=VALUE"
-#define ID        "TXT record: id is not 1 to 64 letters, digits, '-', '_' or '.'"
+#define FIELD         "TXT record: a field is not NAME=VALUE"
+#define ID            "TXT record: id is not 1 to 64 letters, digits, '-', '_' or '.'"
 #define OTHER_VERSION "TXT record: unknown version (not SSMP1)"
-#define OTHER     "TXT record: not a sender-store record (no v=SSMP1 first)"
-#define SEPARATOR "TXT record: fields are not separated by ';'"
+#define OTHER         "TXT record: not a sender-store record (no v=SSMP1 first)"
+#define SEPARATOR     "TXT record: fields are not separated by ';'"
 
 static void bad_records(void **state)
 {
