@@ -179,7 +179,7 @@ sub wait_ready {
     wait_for("pontoon-$daemon of $self->{name} to be ready", sub {
         $self->{$daemon}->alive or croak "pontoon-$daemon of $self->{name} ended: see $self->{dir}/$daemon.err and " . $self->log;
         return -s $self->pid_file($daemon);
-    });
+    }, 60);    # a bridge waits for the witness of the one before it
 }
 
 sub start {
