@@ -30,6 +30,7 @@ int ctl_trace(const struct ctl *ctl);
 int ctl_policy(const struct ctl *ctl);
 int ctl_keys(const struct ctl *ctl);
 int ctl_config(const struct ctl *ctl);
+int ctl_recall(const struct ctl *ctl);
 
 /* Writes "pontoon: …" to standard error and returns `code`. */
 int ctl_error(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -27,6 +27,7 @@ static const struct subcommand subcommands[] = {
     {"queue", "[--json]", "every undecided recipient, with its last error and next try", CTL_JSON, 0, 0, 1, ctl_queue},
     {"trace", "ID|QUEUEID|MESSAGE-ID [--json]", "the way of one message, hop by hop", CTL_JSON, 1, 1, CTL_CONFIGS_MAX,
      ctl_trace},
+    {"recall", "ID|QUEUEID|MESSAGE-ID [--json]", "take back what was not fetched yet", CTL_JSON, 1, 1, 1, ctl_recall},
     {"policy", "DOMAIN [--json]", "look up a domain's record and policy now", CTL_JSON, 1, 1, 1, ctl_policy},
     {"keys", "make|list [--json]", "make or list the keys that sign notifications", CTL_JSON, 1, 1, 1, ctl_keys},
     {"config", "[--test|--sample|--mdoc]", "test the configuration, or print what is in it",

@@ -111,7 +111,8 @@ struct store_rcpt {
     msec_t since;           /* when it came into this state */
     bool offered;           /* a notification may have reached the peer (EV other than UNREACHABLE with
                                "not sent", or any request whose fate is unknown) */
-    msec_t fetched;         /* when the whole message was served for this recipient's domain, 0 never */
+    msec_t fetching;        /* when a fetch for this recipient's domain began that has not ended, 0 none */
+    msec_t fetched;         /* when the whole message was served for it, 0 never */
     char dsn[ERROR_DSN_MAX];
     char *text;             /* last reply or error, or NULL */
     char *peer;             /* who said it ("bridge.b.test[127.0.0.3]:8443"), or NULL */
@@ -162,6 +163,7 @@ struct store_settlement {
     const char *peer; /* copied; NULL for none */
     msec_t next;      /* when the state that follows is due (absolute); 0: now */
     bool offered;     /* adds to store_rcpt.offered */
+    bool unless_fetched; /* changes nothing if the peer is fetching or has fetched: for RECALL and FALLBACK */
 };
 
 /*
@@ -196,9 +198,18 @@ uint64_t store_body_trace_len(const struct store_body *b);
 /* Reads up to len bytes at offset; 0 at the end, -1 with err set on a disk error. */
 long store_body_read(struct store_body *b, uint64_t offset, void *buf, size_t len, struct error *err);
 void store_body_close(struct store_body **b);
-/* A fetch of the whole message by `aud` came to its end: remembered for fallback and trace. */
-enum result store_fetched(struct store *store, const char *id, const char *aud, const char *peer, store_done *done,
-                          void *arg, struct error *err);
+/*
+ * A fetch by `aud` begins: noted before its first byte, in the same order as everything that takes the capability away
+ * (recall, return), so that either the fetch is refused (`done` gets RESULT_PERM) or the other one sees it.
+ */
+enum result store_fetch_begin(struct store *store, const char *id, const char *aud, store_done *done, void *arg,
+                              struct error *err);
+/*
+ * It ended; `whole`: its last byte was given out. Otherwise only the last of several at one time says so: it clears
+ * `fetching`. (A fetch that a crash cut off stays noted: what the peer has is then unknown.)
+ */
+enum result store_fetch_end(struct store *store, const char *id, const char *aud, bool whole, const char *peer,
+                            store_done *done, void *arg, struct error *err);
 
 /* The recipients of one message at one domain, for a receipt. Empty result: unknown id or domain. */
 enum result store_find_for(struct store *store, const char *id, const char *aud, struct store_entries **entries_r,

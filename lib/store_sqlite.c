@@ -77,7 +77,9 @@ static const char schema_1[] =
     " WHEN OLD.settled IS NULL AND NEW.settled IS NOT NULL BEGIN"
     " UPDATE totals SET n = n - 1 WHERE what = 102; END;";
 
-static const char *const steps[] = {schema_1, trace_sqlite_schema, policy_cache_sqlite_schema};
+static const char schema_fetching[] = "ALTER TABLE recipients ADD COLUMN fetching INTEGER NOT NULL DEFAULT 0;";
+
+static const char *const steps[] = {schema_1, trace_sqlite_schema, policy_cache_sqlite_schema, schema_fetching};
 static const struct sqlite_schema schema = {"store", steps, sizeof steps / sizeof steps[0]};
 
 static enum result make_dirs(const struct store *s, struct error *err)

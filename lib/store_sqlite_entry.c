@@ -61,6 +61,7 @@ static struct store_rcpt read_rcpt(struct sqlite_stmt *st)
     r.next = stmt_get_int(st);
     r.since = stmt_get_int(st);
     r.offered = stmt_get_int(st) != 0;
+    r.fetching = stmt_get_int(st);
     r.fetched = stmt_get_int(st);
     stmt_copy_text(st, r.dsn, sizeof r.dsn);
     r.text = stmt_get_text(st);

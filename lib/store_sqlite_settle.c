@@ -50,6 +50,7 @@ static enum result update_rcpt(struct sqlite_db *db, const struct store_settleme
         db, "UPDATE recipients SET state = ?1, attempts = CASE WHEN ?2 THEN attempts + 1 ELSE 0 END,"
             " next = ?3, due = ?3, since = CASE WHEN ?4 THEN since ELSE ?5 END,"
             " offered = CASE WHEN ?11 THEN 0 ELSE offered OR ?6 END, fetched = CASE WHEN ?11 THEN 0 ELSE fetched END,"
+            " fetching = CASE WHEN ?11 THEN 0 ELSE fetching END,"
             " dsn = ?7, text = ?8, peer = ?9, owner = NULL WHERE rid = ?10");
     msec_t now = clock_now();
     stmt_bind_int(st, state);
@@ -83,16 +84,21 @@ enum result store_apply_event(struct sqlite_db *db, const struct store_settlemen
 {
     enum rcpt_state old = RCPT_STATES, state;
     char *address = NULL;
+    bool taken = false;
     *changed_r = false;
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT state, message, address FROM recipients WHERE rid = ?");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT state, message, address, fetching <> 0 OR fetched <> 0 FROM recipients WHERE rid = ?");
     stmt_bind_int(st, s->rid);
     while (stmt_row(st)) {
         old = (enum rcpt_state)stmt_get_int(st);
         *message_r = stmt_get_int(st);
         mem_free(&address);
         address = stmt_get_text(st);
+        taken = stmt_get_int(st) != 0;
     }
     enum result r = stmt_end(st, err);
+    if (s->unless_fetched && taken)
+        old = RCPT_STATES;
     /* Without effect also on a lease: whoever changed the state has taken it, or works under it now. */
     if (r == RESULT_OK && old < RCPT_STATES && rcpt_state_next(old, s->event, &state)) {
         *changed_r = true;

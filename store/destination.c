@@ -8,7 +8,6 @@
 #include "lib/mem.h"
 #include "store/notify_request.h"
 #include "store/outcome.h"
-#include "store/serve.h"
 
 struct destination {
     struct destination *next;
@@ -144,7 +143,7 @@ static void fail_all(struct destination *d, struct work *list, const struct outc
         for (size_t i = 0; i < w->nrcpts; i++) {
             struct store_rcpt *rcpt = work_rcpt(w, i);
             struct outcome_news n = *news;
-            if (n.event == RCPT_EV_FALLBACK && (rcpt->fetched != 0 || serve_is_busy(ctx->serve, w->entry->id, rcpt->domain)))
+            if (n.event == RCPT_EV_FALLBACK && outcome_taken(rcpt) != 0)
                 n.event = RCPT_EV_UNREACHABLE;
             outcome_add(&out, ctx->config, w->entry, rcpt, &n);
         }

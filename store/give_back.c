@@ -11,7 +11,6 @@
 #include "store/bounce.h"
 #include "store/local_mta.h"
 #include "store/outcome.h"
-#include "store/serve.h"
 #include "store/work.h"
 
 enum {
@@ -19,7 +18,6 @@ enum {
     UNDER_WAY_MAX = 50, /* messages at one time */
     SLEEP_MAX = 60000,
     ERROR_SLEEP = 2000,
-    BUSY_SLEEP = 1000,
     CONNECT_TIMEOUT = 30000,
     IDLE_TIMEOUT = 5000,
 };
@@ -122,51 +120,8 @@ static void fill_return(struct local_mta_message *m, const struct work *w, struc
     m->body = body;
 }
 
-static void postponed(void *arg, enum result result, const struct error *err)
-{
-    (void)arg;
-    if (result != RESULT_OK)
-        log_error("can't postpone a return to SMTP: %s", err->text);
-}
-
-/*
- * A fetch that had begun before the capability was revoked may still bring the message to its recipients: the return
- * waits for its end, and then for the peer's word, as a notification would.
- */
-static bool must_wait(struct give_back *g, const struct work *w, msec_t *until_r)
-{
-    msec_t now = clock_now();
-    msec_t settle = config_time(g->ctx->config, "store.settle-after");
-    *until_r = 0;
-    for (size_t i = 0; i < w->nrcpts; i++) {
-        const struct store_rcpt *r = work_rcpt(w, i);
-        if (serve_is_busy(g->ctx->serve, w->entry->id, r->domain))
-            *until_r = now + BUSY_SLEEP;
-        else if (r->fetched != 0 && settle > 0 && r->fetched + settle > now)
-            *until_r = r->fetched + settle;
-    }
-    return *until_r != 0;
-}
-
-static void postpone(struct give_back *g, struct work *w, msec_t until)
-{
-    int64_t *rids = mem_zero(w->nrcpts, sizeof *rids);
-    struct error err;
-    for (size_t i = 0; i < w->nrcpts; i++)
-        rids[i] = work_rcpt(w, i)->rid;
-    if (store_postpone(g->ctx->store, rids, w->nrcpts, until, postponed, NULL, &err) != RESULT_OK)
-        postponed(NULL, err.result, &err);
-    mem_free(&rids);
-    work_free(&w);
-}
-
 static void begin(struct give_back *g, const struct kind *kind, struct work *w)
 {
-    msec_t until;
-    if (kind->work == STORE_RETURN && must_wait(g, w, &until)) {
-        postpone(g, w, until);
-        return;
-    }
     struct task *t = mem_zero(1, sizeof *t);
     *t = (struct task){.next = g->tasks, .owner = g, .kind = kind, .work = w};
     g->tasks = t;

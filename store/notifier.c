@@ -12,7 +12,6 @@
 #include "store/destination.h"
 #include "store/give_back.h"
 #include "store/outcome.h"
-#include "store/serve.h"
 
 enum {
     CLAIM_MAX = 500,      /* recipients in one claim */
@@ -47,7 +46,7 @@ static void sort_rcpt(struct notifier *n, struct work *w, size_t i, struct outco
     struct outcome_news news;
     if (destinations_has(n->destinations, rcpt->rid))
         return;
-    if (outcome_overdue(n->ctx->config, e, rcpt, serve_is_busy(n->ctx->serve, e->id, rcpt->domain), &news)) {
+    if (outcome_overdue(n->ctx->config, e, rcpt, &news)) {
         outcome_add(overdue, n->ctx->config, e, rcpt, &news);
         return;
     }

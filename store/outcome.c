@@ -58,7 +58,7 @@ static msec_t when_due(const struct config *config, const struct store_entry *en
     msec_t when = now + retry_delay(rcpt->attempts + 1, config_time(config, "store.retry-min"),
                                     config_time(config, "store.retry-max"), news->retry_after);
     msec_t fallback = config_time(config, "store.fallback-after");
-    if (fallback > 0 && rcpt->fetched == 0 && entry->created + fallback > now && when > entry->created + fallback)
+    if (fallback > 0 && outcome_taken(rcpt) == 0 && entry->created + fallback > now && when > entry->created + fallback)
         when = entry->created + fallback;
     return when > entry->expires && entry->expires > now ? entry->expires : when;
 }
@@ -84,6 +84,7 @@ void outcome_add(struct outcome *o, const struct config *config, const struct st
         .peer = mem_strdup(news->peer),
         .next = when_due(config, entry, rcpt, news, next),
         .offered = news->offered,
+        .unless_fetched = news->event == RCPT_EV_FALLBACK && !news->regardless,
     };
     snprintf(s->dsn, sizeof s->dsn, "%s", news->dsn ? news->dsn : "");
 }
@@ -108,24 +109,28 @@ void outcome_free(struct outcome *o)
     *o = (struct outcome){0};
 }
 
-bool outcome_overdue(const struct config *config, const struct store_entry *entry, const struct store_rcpt *rcpt, bool busy,
+msec_t outcome_taken(const struct store_rcpt *rcpt)
+{
+    return rcpt->fetched != 0 ? rcpt->fetched : rcpt->fetching;
+}
+
+bool outcome_overdue(const struct config *config, const struct store_entry *entry, const struct store_rcpt *rcpt,
                      struct outcome_news *news_r)
 {
-    if (busy)
-        return false;
     msec_t now = clock_now();
     msec_t fallback = config_time(config, "store.fallback-after");
     msec_t settle = config_time(config, "store.settle-after");
     *news_r = (struct outcome_news){.dsn = "4.4.7", .peer = rcpt->peer};
     /* Never fetched: once the capability is revoked the peer can't deliver it, whatever it promised. */
-    if (rcpt->fetched == 0 && fallback > 0 && now >= entry->created + fallback) {
+    if (outcome_taken(rcpt) == 0 && fallback > 0 && now >= entry->created + fallback) {
         news_r->event = RCPT_EV_FALLBACK;
         news_r->text = rcpt->text ? rcpt->text : "not notified in time";
         return true;
     }
     /* It may have arrived: only after asking for long is a possible repeat better than a possible loss. */
-    if (rcpt->fetched != 0 && settle > 0 && now >= rcpt->fetched + settle) {
+    if (outcome_taken(rcpt) != 0 && settle > 0 && now >= outcome_taken(rcpt) + settle) {
         news_r->event = RCPT_EV_FALLBACK;
+        news_r->regardless = true;
         news_r->text = "the peer never said what became of it";
         return true;
     }

@@ -24,6 +24,7 @@ struct outcome_news {
     const char *peer;  /* who said it; or NULL */
     msec_t retry_after; /* the peer's wish, 0 none */
     bool offered;      /* the peer may hold a promise or the message */
+    bool regardless;   /* FALLBACK though the peer has fetched: it never said what became of it */
 };
 
 /* Adds one recipient's news: computes when to look again, logs the recipient's line. Copies what it needs. */
@@ -38,10 +39,13 @@ void outcome_free(struct outcome *o);
 
 /*
  * What time alone decides about a claimed recipient: expired, or to go back to SMTP because nothing came of it for
- * too long. False: it should still be notified. `busy`: the peer is fetching it now.
+ * too long. False: it should still be notified.
  */
-bool outcome_overdue(const struct config *config, const struct store_entry *entry, const struct store_rcpt *rcpt, bool busy,
+bool outcome_overdue(const struct config *config, const struct store_entry *entry, const struct store_rcpt *rcpt,
                      struct outcome_news *news_r);
+
+/* Since when the peer has the message, or is fetching it: 0 if it can't have it. */
+msec_t outcome_taken(const struct store_rcpt *rcpt);
 
 /* The id that log lines about a message begin with: the MTA's queue id, else ours. */
 const char *outcome_log_id(const struct store_entry *entry);

@@ -16,7 +16,9 @@ struct fetch {
     char *id;
     char aud[DOMAIN_MAX + 1];
     char peer[NETADDR_TEXT_SIZE];
+    struct http_request *req; /* until it is answered */
     struct store_body *body;
+    bool noted;               /* the store knows that it began */
     uint64_t first, last;
 };
 
@@ -54,18 +56,19 @@ void serve_free(struct serve **s)
     mem_free(s);
 }
 
-bool serve_is_busy(const struct serve *s, const char *id, const char *aud)
+unsigned serve_count(const struct serve *s)
+{
+    return s->count;
+}
+
+/* Whether another fetch of this message by `aud` is under way. */
+static bool is_busy(const struct serve *s, const char *id, const char *aud)
 {
     for (const struct fetch *f = s->fetches; f != NULL; f = f->next) {
         if (strcmp(f->id, id) == 0 && strcmp(f->aud, aud) == 0)
             return true;
     }
     return false;
-}
-
-unsigned serve_count(const struct serve *s)
-{
-    return s->count;
 }
 
 static long pull(void *arg, uint64_t offset, void *buf, size_t len)
@@ -78,19 +81,35 @@ static long pull(void *arg, uint64_t offset, void *buf, size_t len)
     return n;
 }
 
+static void end_noted(void *arg, enum result result, const struct error *err)
+{
+    (void)arg;
+    if (result != RESULT_OK)
+        log_error("can't note the end of a fetch: %s", err->text);
+}
+
+static void note_end(const struct fetch *f, bool whole)
+{
+    struct error err;
+    if (f->noted && store_fetch_end(f->serve->ctx->store, f->id, f->aud, whole, f->peer, end_noted, NULL, &err) != RESULT_OK)
+        end_noted(NULL, err.result, &err);
+}
+
 /* Who got the last byte has, by resuming or at once, had them all. */
-static void sent(void *arg, bool whole)
+static void sent(void *arg, bool done)
 {
     struct fetch *f = arg;
+    struct serve *s = f->serve;
     uint64_t size = store_body_size(f->body);
-    if (whole && f->last + 1 == size) {
+    bool whole = done && f->last + 1 == size;
+    if (whole)
         log_info("%s: fetched by %s[%s], size=%" PRIu64 ", pontoon=%s", f->id, f->aud, f->peer, size, f->id);
-        struct error err;
-        if (store_fetched(f->serve->ctx->store, f->id, f->aud, f->peer, NULL, NULL, &err) != RESULT_OK)
-            log_error("%s: can't note the fetch by %s: %s", f->id, f->aud, err.text);
-    } else if (!whole) {
+    else if (!done && f->noted)
         log_info("%s: fetch by %s[%s] broke off, pontoon=%s", f->id, f->aud, f->peer, f->id);
-    }
+    struct fetch ended = *f;
+    f->aud[0] = '\0'; /* not to be found as another fetch under way */
+    if (whole || !is_busy(s, ended.id, ended.aud))
+        note_end(&ended, whole);
     fetch_free(f);
 }
 
@@ -102,38 +121,89 @@ static void refuse(struct http_request *req, enum store_access access)
         http_reply_problem(req, 404, "there is no such message for this domain", 0);
 }
 
+struct reply_headers {
+    char *etag, *repr, *where;
+    struct http_header list[4];
+};
+
+static void fill_headers(struct reply_headers *h, const struct fetch *f, bool part)
+{
+    char digest[DIGEST_TEXT_SIZE];
+    uint64_t size = store_body_size(f->body);
+    digest_text(store_body_digest(f->body), digest);
+    char *plain = base64_encode(store_body_digest(f->body), DIGEST_SIZE);
+    h->etag = mem_printf("\"%s\"", digest);
+    h->repr = mem_printf("sha-256=:%s:", plain);
+    h->where = part ? mem_printf("bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, f->first, f->last, size)
+                    : mem_printf("bytes */%" PRIu64, size);
+    h->list[0] = (struct http_header){"ETag", h->etag};
+    h->list[1] = (struct http_header){"Repr-Digest", h->repr};
+    h->list[2] = (struct http_header){"Accept-Ranges", "bytes"};
+    h->list[3] = (struct http_header){"Content-Range", h->where};
+    mem_free(&plain);
+}
+
+static void free_headers(struct reply_headers *h)
+{
+    mem_free(&h->etag);
+    mem_free(&h->repr);
+    mem_free(&h->where);
+}
+
+static void stream(struct fetch *f)
+{
+    uint64_t size = store_body_size(f->body);
+    struct http_request *req = f->req;
+    f->last = size ? size - 1 : 0;
+    enum http_range range = http_range_parse(http_request_header(req, "Range"), size, &f->first, &f->last);
+    bool part = range == RANGE_OK;
+    struct reply_headers h;
+    fill_headers(&h, f, part);
+    f->req = NULL;
+    if (range == RANGE_BAD) {
+        http_reply(req, 416, h.list + 3, 1, NULL, NULL, 0);
+        sent(f, false);
+    } else {
+        http_reply_stream(req, part ? 206 : 200, h.list, part ? 4 : 3, "message/rfc822", size ? f->last - f->first + 1 : 0,
+                          pull, sent, f);
+    }
+    free_headers(&h);
+}
+
+/* The begin is noted, or the capability was taken away in the meantime. */
+static void begun(void *arg, enum result result, const struct error *err)
+{
+    struct fetch *f = arg;
+    f->noted = result == RESULT_OK;
+    if (result == RESULT_OK) {
+        stream(f);
+        return;
+    }
+    if (result == RESULT_PERM) {
+        refuse(f->req, STORE_ACCESS_GONE);
+    } else {
+        log_error("%s: can't note a fetch by %s: %s", f->id, f->aud, err->text);
+        http_reply_problem(f->req, 503, "the store can't serve the message now", 30);
+    }
+    fetch_free(f);
+}
+
 static void start(struct serve *s, struct http_request *req, const char *id, const char *aud, struct store_body *body)
 {
-    uint64_t size = store_body_size(body);
-    uint64_t first = 0, last = size ? size - 1 : 0;
-    enum http_range range = http_range_parse(http_request_header(req, "Range"), size, &first, &last);
-    char digest[DIGEST_TEXT_SIZE];
-    digest_text(store_body_digest(body), digest);
-    char *plain = base64_encode(store_body_digest(body), DIGEST_SIZE);
-    char *etag = mem_printf("\"%s\"", digest);
-    char *repr = mem_printf("sha-256=:%s:", plain);
-    char *where = range == RANGE_OK ? mem_printf("bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, first, last, size)
-                                    : mem_printf("bytes */%" PRIu64, size);
-    struct http_header headers[] = {
-        {"ETag", etag}, {"Repr-Digest", repr}, {"Accept-Ranges", "bytes"}, {"Content-Range", where}};
-    if (range == RANGE_BAD) {
-        store_body_close(&body);
-        http_reply(req, 416, headers + 3, 1, NULL, NULL, 0);
-    } else {
-        struct fetch *f = mem_zero(1, sizeof *f);
-        *f = (struct fetch){.serve = s, .next = s->fetches, .id = mem_strdup(id), .body = body, .first = first, .last = last};
-        snprintf(f->aud, sizeof f->aud, "%s", aud);
-        netaddr_ip(http_request_peer(req), f->peer);
-        s->fetches = f;
-        s->count++;
-        bool part = range == RANGE_OK;
-        http_reply_stream(req, part ? 206 : 200, headers, part ? 4 : 3, "message/rfc822", size ? last - first + 1 : 0, pull,
-                          sent, f);
+    struct fetch *f = mem_zero(1, sizeof *f);
+    *f = (struct fetch){.serve = s, .next = s->fetches, .id = mem_strdup(id), .req = req, .body = body};
+    snprintf(f->aud, sizeof f->aud, "%s", aud);
+    netaddr_ip(http_request_peer(req), f->peer);
+    s->fetches = f;
+    s->count++;
+    if (strcmp(http_request_method(req), "HEAD") == 0) { /* takes nothing */
+        stream(f);
+        return;
     }
-    mem_free(&plain);
-    mem_free(&etag);
-    mem_free(&repr);
-    mem_free(&where);
+    struct error err;
+    struct loop_relay *relay = loop_relay_new(s->ctx->loop, begun, f);
+    if (store_fetch_begin(s->ctx->store, id, aud, loop_relay_done, relay, &err) != RESULT_OK)
+        loop_relay_done(relay, err.result, &err);
 }
 
 void serve_message(struct serve *s, struct http_request *req, const char *id)

@@ -13,8 +13,6 @@ struct serve;
 struct serve *serve_new(struct context *ctx);
 void serve_free(struct serve **s);
 void serve_message(struct serve *s, struct http_request *req, const char *id);
-/* Whether `aud` is fetching this message just now: then it must not be taken away. */
-bool serve_is_busy(const struct serve *s, const char *id, const char *aud);
 unsigned serve_count(const struct serve *s);
 
 #endif

@@ -54,13 +54,14 @@ static void never_fetched_goes_back_after_fallback_after(void **state)
     struct fixture *f = *state;
     struct outcome_news news;
     f->entry.created = now - 10 * 60000 + 1;
-    assert_false(outcome_overdue(f->config, &f->entry, &f->rcpt, false, &news));
+    assert_false(outcome_overdue(f->config, &f->entry, &f->rcpt, &news));
     f->entry.created--;
-    assert_true(outcome_overdue(f->config, &f->entry, &f->rcpt, false, &news));
+    assert_true(outcome_overdue(f->config, &f->entry, &f->rcpt, &news));
     assert_int_equal(news.event, RCPT_EV_FALLBACK);
     f->rcpt.state = RCPT_ACCEPTED; /* a promise without a fetch: revoking is safe too */
-    assert_true(outcome_overdue(f->config, &f->entry, &f->rcpt, false, &news));
-    assert_false(outcome_overdue(f->config, &f->entry, &f->rcpt, true, &news)); /* not while it is being fetched */
+    assert_true(outcome_overdue(f->config, &f->entry, &f->rcpt, &news));
+    f->rcpt.fetching = now - 1;
+    assert_false(outcome_overdue(f->config, &f->entry, &f->rcpt, &news)); /* not while it is being fetched */
 }
 
 static void fetched_is_asked_until_settle_after(void **state)
@@ -69,9 +70,9 @@ static void fetched_is_asked_until_settle_after(void **state)
     struct outcome_news news;
     f->entry.created = now - 3 * 3600000;
     f->rcpt.fetched = now - 3600000 + 1;
-    assert_false(outcome_overdue(f->config, &f->entry, &f->rcpt, false, &news));
+    assert_false(outcome_overdue(f->config, &f->entry, &f->rcpt, &news));
     f->rcpt.fetched--;
-    assert_true(outcome_overdue(f->config, &f->entry, &f->rcpt, false, &news));
+    assert_true(outcome_overdue(f->config, &f->entry, &f->rcpt, &news));
     assert_int_equal(news.event, RCPT_EV_FALLBACK);
 }
 
@@ -83,9 +84,9 @@ static void expires_where_fallback_is_off(void **state)
     config_free(&f->config);
     assert_int_equal(config_parse("store { fallback-after = 0\n settle-after = 0 }\n", "test", &f->config, &err), RESULT_OK);
     f->entry.expires = now + 1;
-    assert_false(outcome_overdue(f->config, &f->entry, &f->rcpt, false, &news));
+    assert_false(outcome_overdue(f->config, &f->entry, &f->rcpt, &news));
     f->entry.expires = now;
-    assert_true(outcome_overdue(f->config, &f->entry, &f->rcpt, false, &news));
+    assert_true(outcome_overdue(f->config, &f->entry, &f->rcpt, &news));
     assert_int_equal(news.event, RCPT_EV_EXPIRED);
 }
 

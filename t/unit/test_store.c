@@ -149,6 +149,48 @@ static void attempts_count_by_kind_of_work(void **state)
     mem_free(&id);
 }
 
+/* Recall and return against a fetch: whichever is written first wins, and the other one sees it. */
+static void a_fetch_and_a_recall_exclude_each_other(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct letter l = {.rcpts = {"b@b.test", "c@c.test"}};
+    char *id = put(site.store, &l);
+    bool changed[2];
+    const struct store_settlement recall[2] = {
+        {.rid = rid_of(site.store, id, 0), .event = RCPT_EV_RECALL, .unless_fetched = true},
+        {.rid = rid_of(site.store, id, 1), .event = RCPT_EV_RECALL, .unless_fetched = true},
+    };
+    assert_int_equal(store_fetch_begin(site.store, id, "b.test", NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(store_settle(site.store, recall, 2, changed, NULL, NULL, &err), RESULT_OK);
+    assert_false(changed[0]); /* being fetched */
+    assert_true(changed[1]);
+    assert_int_equal(store_fetch_begin(site.store, id, "c.test", NULL, NULL, &err), RESULT_PERM); /* recalled */
+    assert_int_equal(store_fetch_begin(site.store, "NOSUCH", "c.test", NULL, NULL, &err), RESULT_PERM);
+    assert_int_equal(store_fetch_end(site.store, id, "b.test", false, "p", NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(store_settle(site.store, recall, 1, changed, NULL, NULL, &err), RESULT_OK);
+    assert_true(changed[0]); /* the fetch broke off: nothing was taken */
+    mem_free(&id);
+}
+
+/* A definite answer means that the peer holds nothing. */
+static void definite_answers_clear_the_doubt(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct letter l = {.rcpts = {"b@b.test"}};
+    char *id = put(site.store, &l);
+    struct store_settlement s = {.rid = rid_of(site.store, id, 0), .event = RCPT_EV_UNREACHABLE, .offered = true};
+    store_fetch_begin(site.store, id, "b.test", NULL, NULL, &err);
+    store_fetch_end(site.store, id, "b.test", true, "p", NULL, NULL, &err);
+    assert_int_equal(store_settle(site.store, &s, 1, NULL, NULL, NULL, &err), RESULT_OK);
+    assert_true(rcpt_of(site.store, id, 0).fetched != 0 && rcpt_of(site.store, id, 0).offered);
+    s.event = RCPT_EV_DEFERRED;
+    assert_int_equal(store_settle(site.store, &s, 1, NULL, NULL, NULL, &err), RESULT_OK);
+    assert_false(rcpt_of(site.store, id, 0).fetched != 0 || rcpt_of(site.store, id, 0).offered);
+    mem_free(&id);
+}
+
 static void settling_leaves_words_and_a_trace(void **state)
 {
     (void)state;
@@ -186,9 +228,12 @@ static void settling_leaves_words_and_a_trace(void **state)
 
     store_add_event(site.store, id, NULL, "notifying", "https://b");
     store_add_event(site.store, "NOSUCH", NULL, "notifying", NULL);
-    assert_int_equal(store_fetched(site.store, id, "c.test", "peer", NULL, NULL, &err), RESULT_OK);
-    assert_int_equal(rcpt_of(site.store, id, 1).fetched, test_time);
-    assert_int_equal(rcpt_of(site.store, id, 0).fetched, 0);
+    assert_int_equal(store_fetch_begin(site.store, id, "b.test", NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(rcpt_of(site.store, id, 0).fetching, test_time);
+    assert_int_equal(store_fetch_end(site.store, id, "b.test", true, "peer", NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(rcpt_of(site.store, id, 0).fetched, test_time);
+    assert_int_equal(rcpt_of(site.store, id, 0).fetching, 0);
+    assert_int_equal(rcpt_of(site.store, id, 1).fetched, 0);
     struct store_event *events = NULL;
     size_t n = 0;
     assert_int_equal(store_events(site.store, id, &events, &n, &err), RESULT_OK);
@@ -212,8 +257,9 @@ static void a_fetch_is_not_for_those_who_go_another_way(void **state)
     struct letter l = {.rcpts = {"b@b.test", "c@b.test"}};
     char *id = put(site.store, &l);
     struct store_settlement s = {.rid = rid_of(site.store, id, 1), .event = RCPT_EV_USE_SMTP, .offered = true};
+    assert_int_equal(store_fetch_begin(site.store, id, "b.test", NULL, NULL, &err), RESULT_OK);
     assert_int_equal(store_settle(site.store, &s, 1, NULL, NULL, NULL, &err), RESULT_OK);
-    assert_int_equal(store_fetched(site.store, id, "b.test", "peer", NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(store_fetch_end(site.store, id, "b.test", true, "peer", NULL, NULL, &err), RESULT_OK);
     assert_int_equal(rcpt_of(site.store, id, 0).fetched, test_time);
     assert_int_equal(rcpt_of(site.store, id, 1).fetched, 0);
     assert_false(rcpt_of(site.store, id, 1).offered);
@@ -544,6 +590,8 @@ int main(void)
         TEST(attempts_count_by_kind_of_work),
         TEST(settling_leaves_words_and_a_trace),
         TEST(a_fetch_is_not_for_those_who_go_another_way),
+        TEST(a_fetch_and_a_recall_exclude_each_other),
+        TEST(definite_answers_clear_the_doubt),
         TEST(resubmission_is_recognised),
         TEST(resubmission_of_settled_and_withdrawn),
         TEST(without_message_id_nothing_is_a_resubmission),

@@ -91,7 +91,7 @@ static void asynchronous_settling(void **state)
         struct store_settlement s = {.rid = rid_of(site.store, ids[i], 0), .event = RCPT_EV_DELIVERED, .text = text};
         assert_int_equal(store_settle(site.store, &s, 1, NULL, count_done, &c, NULL), RESULT_OK);
         memset(text, 'x', sizeof text - 1); /* it was copied */
-        assert_int_equal(store_fetched(site.store, ids[i], "b.test", "p", count_done, &c, NULL), RESULT_OK);
+        assert_int_equal(store_fetch_end(site.store, ids[i], "b.test", true, "p", count_done, &c, NULL), RESULT_OK);
     }
     pthread_mutex_lock(&c.lock);
     while (c.done < 100)

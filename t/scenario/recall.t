@@ -1,0 +1,42 @@
+# `pontoon recall`: what the other site has not fetched is taken back, for good; of what it has, the command says so.
+use Pontoon::Test;
+
+my ($world, $a, $b) = two_sites();
+my $first = $a->submit(from => 'alice@a.test', to => ['bob@b.test'], message => Pontoon::Test::Mail->plain(subject => 'first'));
+$b->wait_mail('bob', 1);
+$a->wait_settled;
+
+my ($out, $code, $err) = $a->pontoon('recall', $first->{queue_id});
+isnt $code, 0, 'what was delivered can\'t be recalled';
+like $out, qr/<bob\@b\.test>\s+not recalled: delivered/, 'and the command says so';
+
+is $b->stop('bridge'), 0, "B's bridge is away";
+my $second = $a->submit(
+    from    => 'alice@a.test',
+    to      => ['bob@b.test', 'carol@b.test'],
+    message => Pontoon::Test::Mail->plain(subject => 'second', id => 'regret@a.test')
+);
+wait_for('an attempt', sub {
+    my ($entry) = grep { $_->{queue} eq 'store' } @{$a->pontoon_json('queue')};
+    return $entry && $entry->{recipients}[0]{attempts};
+});
+my $recalled = $a->pontoon_json('recall', '<regret@a.test>');
+is_deeply [map { $_->{recalled} ? 1 : 0 } @{$recalled->[0]{recipients}}], [1, 1], 'by Message-ID: both recipients are recalled';
+is $a->pontoon_json('status')->{store}{messages}, 0, 'nothing waits any more';
+is_deeply [grep { -f } glob $a->dir . '/store/bodies/*/*'], [], 'and no body is left';
+
+$b->start('bridge');
+my $third = $a->submit(from => 'alice@a.test', to => ['carol@b.test'], message => Pontoon::Test::Mail->plain(subject => 'third'));
+my ($mail) = $b->wait_mail('carol', 1);
+is $mail->header('Subject'), 'third', 'the bridge is back: only what was sent later arrives';
+$a->wait_settled;
+is scalar($b->mailbox('bob')),   1, 'bob never sees the second message';
+is scalar($a->mailbox('alice')), 0, 'and alice gets no report of what she took back';
+
+($out, $code, $err) = $a->pontoon('recall', $second->{queue_id});
+isnt $code, 0, 'a second recall';
+like $out, qr/recalled before/, 'finds nothing to do';
+($out, $code, $err) = $a->pontoon('recall', 'NOSUCH');
+like $err, qr/no message "NOSUCH"/, 'an unknown id is an error';
+$world->nothing_broke;
+done_testing;
