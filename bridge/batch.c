@@ -178,7 +178,8 @@ static void watch(struct item *item, struct active *a)
     active_watch(a, decided, item);
 }
 
-static void begin_message(struct batch *b, struct item *item, const struct notification_message *m, const struct job *known)
+static void begin_message(struct batch *b, struct item *item, const struct notification_message *m,
+                          const struct job *known)
 {
     struct context *ctx = b->ctx;
     struct active *a = deliveries_find(ctx->deliveries, b->n->iss, b->n->aud, m->id);

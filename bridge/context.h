@@ -31,8 +31,8 @@ struct context {
     struct slots *slots;           /* who may open a transaction */
     struct deliveries *deliveries; /* messages under way */
     struct receipts *receipts;
-    struct witness *witness;       /* what survives a crash of ours */
-    bool draining;                 /* SIGTERM came: nothing new is begun */
+    struct witness *witness; /* what survives a crash of ours */
+    bool draining;           /* SIGTERM came: nothing new is begun */
 };
 
 #endif

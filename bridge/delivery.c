@@ -29,22 +29,22 @@ struct delivery {
     bool promised;
     delivery_done *ended;
     void *arg;
-    struct slot *slot;             /* the right to open a transaction */
-    struct envelope envelope;      /* the recipients to try */
-    size_t *map;                   /* index in the envelope -> index in the job */
-    bool *accepted;                /* by index in the envelope: RCPT was accepted */
+    struct slot *slot;        /* the right to open a transaction */
+    struct envelope envelope; /* the recipients to try */
+    size_t *map;              /* index in the envelope -> index in the job */
+    bool *accepted;           /* by index in the envelope: RCPT was accepted */
     struct smtp_peer peer;
     struct smtp_transaction *t;
     struct fetch *fetch;
-    struct buf trace;              /* our header */
-    struct buf whole;              /* the content, when it is verified before DATA */
-    struct smtp_data scan;         /* what the content's line ends are like */
-    bool streams;                  /* else: verified while it streams */
-    bool go;                       /* DATA was answered by 354 */
-    bool held_back;                /* the fetch waits for room */
+    struct buf trace;      /* our header */
+    struct buf whole;      /* the content, when it is verified before DATA */
+    struct smtp_data scan; /* what the content's line ends are like */
+    bool streams;          /* else: verified while it streams */
+    bool go;               /* DATA was answered by 354 */
+    bool held_back;        /* the fetch waits for room */
     char relay[NETADDR_TEXT_SIZE + 256];
-    uint64_t witness;              /* its number there while the final dot is unanswered or unnoted, else 0 */
-    struct promise *promises;      /* waiting for a flush */
+    uint64_t witness;         /* its number there while the final dot is unanswered or unnoted, else 0 */
+    struct promise *promises; /* waiting for a flush */
 };
 
 const struct job *delivery_job(const struct delivery *d)
@@ -91,7 +91,8 @@ static void noted(void *arg, enum result result, const struct error *err)
 {
     struct delivery *d = arg;
     if (result != RESULT_OK)
-        log_error("%s: can't note what became of it (it may arrive twice): %s, pontoon=%s", d->job->m.id, err->text, d->job->m.id);
+        log_error("%s: can't note what became of it (it may arrive twice): %s, pontoon=%s", d->job->m.id, err->text,
+                  d->job->m.id);
     while (d->promises != NULL) {
         struct promise *p = d->promises;
         d->promises = p->next;
@@ -109,9 +110,9 @@ static void log_rcpt(const struct delivery *d, const struct job_rcpt *r)
     static const char *const words[JOB_STATES] = {
         [JOB_PENDING] = "deferred", [JOB_DELIVERED] = "sent", [JOB_FAILED] = "bounced", [JOB_DEFERRED] = "deferred"};
     const struct job *j = d->job;
-    log_info("%s: to=<%s>, relay=%s, delay=%.2f, dsn=%s, status=%s (%s), pontoon=%s", j->queue_id[0] ? j->queue_id : j->m.id,
-             r->address, r->relay ? r->relay : "none", (double)(clock_now() - j->received) / 1000.0, r->dsn, words[r->state],
-             r->text ? r->text : "", j->m.id);
+    log_info("%s: to=<%s>, relay=%s, delay=%.2f, dsn=%s, status=%s (%s), pontoon=%s",
+             j->queue_id[0] ? j->queue_id : j->m.id, r->address, r->relay ? r->relay : "none",
+             (double)(clock_now() - j->received) / 1000.0, r->dsn, words[r->state], r->text ? r->text : "", j->m.id);
 }
 
 /*
@@ -152,8 +153,10 @@ static void decide(struct delivery *d, size_t i, enum job_state state, const cha
 
 static void decide_by_reply(struct delivery *d, size_t i, const struct smtp_reply *reply)
 {
-    static const enum job_state states[] = {
-        [RESULT_OK] = JOB_DELIVERED, [RESULT_TEMP] = JOB_DEFERRED, [RESULT_PERM] = JOB_FAILED, [RESULT_BUG] = JOB_DEFERRED};
+    static const enum job_state states[] = {[RESULT_OK] = JOB_DELIVERED,
+                                            [RESULT_TEMP] = JOB_DEFERRED,
+                                            [RESULT_PERM] = JOB_FAILED,
+                                            [RESULT_BUG] = JOB_DEFERRED};
     char text[REPLY_TEXT_MAX];
     smtp_reply_text(reply, text, sizeof text);
     decide(d, i, states[smtp_reply_result(reply)], smtp_reply_dsn(reply), text);
@@ -246,7 +249,8 @@ static void on_final(void *arg, const struct smtp_reply *replies, size_t n)
     settle(d);
 }
 
-static void on_failed(void *arg, enum result result, const struct smtp_reply *reply, bool after_dot, const struct error *err)
+static void on_failed(void *arg, enum result result, const struct smtp_reply *reply, bool after_dot,
+                      const struct error *err)
 {
     struct delivery *d = arg;
     char text[REPLY_TEXT_MAX];
@@ -254,8 +258,9 @@ static void on_failed(void *arg, enum result result, const struct smtp_reply *re
     if (d->fetch != NULL)
         fetch_cancel(&d->fetch);
     if (after_dot)
-        log_warning("%s: the MTA did not answer the final dot: it may have taken the message, which may arrive twice, pontoon=%s",
-                    d->job->m.id, d->job->m.id);
+        log_warning(
+            "%s: the MTA did not answer the final dot: it may have taken the message, which may arrive twice, pontoon=%s",
+            d->job->m.id, d->job->m.id);
     if (reply != NULL) {
         smtp_reply_text(reply, text, sizeof text);
         end_with(d, smtp_reply_result(reply) == RESULT_PERM ? JOB_FAILED : JOB_DEFERRED, smtp_reply_dsn(reply), text);
@@ -301,13 +306,14 @@ static void on_fetched(void *arg, enum fetch_end end, const struct error *err)
     struct delivery *d = arg;
     d->fetch = NULL;
     if (end == FETCH_WRONG) {
-        log_warning("%s: nothing delivered: %s serves something else than it signed: %s, pontoon=%s", d->job->m.id, d->job->iss,
-                    err->text, d->job->m.id);
+        log_warning("%s: nothing delivered: %s serves something else than it signed: %s, pontoon=%s", d->job->m.id,
+                    d->job->iss, err->text, d->job->m.id);
         end_with(d, JOB_FAILED, "5.6.0", err->text);
     } else if (end != FETCH_WHOLE) {
         end_with(d, JOB_DEFERRED, end == FETCH_GONE ? "4.3.0" : "4.4.2", err->text);
     } else if (!content_is_clean(d) || d->scan.last != '\n') {
-        end_with(d, JOB_FAILED, "5.6.0", "the content has a bare line feed or does not end a line: it can't go through SMTP unchanged");
+        end_with(d, JOB_FAILED, "5.6.0",
+                 "the content has a bare line feed or does not end a line: it can't go through SMTP unchanged");
     } else {
         event(d, NULL, "fetched", NULL);
         if (d->streams)
@@ -343,8 +349,13 @@ static void on_envelope(void *arg, const struct smtp_reply *mail, const struct s
     d->fetch = fetch_start(d->ctx, d->job->iss, &d->job->m, &fetch_callbacks, d);
 }
 
-static const struct smtp_callbacks smtp_callbacks = {
-    .on_envelope = on_envelope, .on_go = on_go, .on_room = on_room, .on_dot = on_dot, .on_answer = on_answer, .on_final = on_final, .on_failed = on_failed};
+static const struct smtp_callbacks smtp_callbacks = {.on_envelope = on_envelope,
+                                                     .on_go = on_go,
+                                                     .on_room = on_room,
+                                                     .on_dot = on_dot,
+                                                     .on_answer = on_answer,
+                                                     .on_final = on_final,
+                                                     .on_failed = on_failed};
 
 /* ---- WAITING ---- */
 

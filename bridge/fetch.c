@@ -12,8 +12,8 @@
 
 enum {
     CONNECT_TIMEOUT = 15000,
-    BARREN_MAX = 3,        /* attempts in a row that brought no byte */
-    RESUME_MIN = 100,      /* ms between attempts */
+    BARREN_MAX = 3,   /* attempts in a row that brought no byte */
+    RESUME_MIN = 100, /* ms between attempts */
     RESUME_MAX = 5000,
 };
 
@@ -29,7 +29,7 @@ struct fetch {
     uint64_t got_before; /* when this attempt began */
     unsigned barren;
     bool begun;
-    bool refused;        /* on_head said no: `end` and `why` say why */
+    bool refused; /* on_head said no: `end` and `why` say why */
     enum fetch_end end;
     struct error why;
     struct digest *digest;
@@ -134,8 +134,8 @@ static void broke_off(struct fetch *f, const struct error *err)
     }
     if (barren)
         f->url = (f->url + 1) % f->policy->noutbound;
-    log_info("%s: fetch from %s broke off at %" PRIu64 " of %" PRIu64 " bytes (%s), trying again, pontoon=%s", f->m->id, f->iss,
-             f->got, f->m->size, err->text, f->m->id);
+    log_info("%s: fetch from %s broke off at %" PRIu64 " of %" PRIu64 " bytes (%s), trying again, pontoon=%s", f->m->id,
+             f->iss, f->got, f->m->size, err->text, f->m->id);
     loop_timer_set(f->timer, f->barren ? retry_delay(f->barren, RESUME_MIN, RESUME_MAX, 0) : RESUME_MIN);
 }
 
@@ -164,19 +164,20 @@ static void attempt(void *arg)
     char range[40];
     snprintf(range, sizeof range, "bytes=%" PRIu64 "-", f->got);
     f->got_before = f->got;
-    f->call = http_client_start(f->ctx->http, &(struct http_call_options){
-                                                  .method = "GET",
-                                                  .url = url,
-                                                  .bearer = f->m->token,
-                                                  .range = f->got > 0 ? range : NULL,
-                                                  .connect_timeout = CONNECT_TIMEOUT,
-                                                  .min_rate = (uint32_t)config_number(f->ctx->config, "bridge.fetch-min-rate"),
-                                                  .min_rate_time = config_time(f->ctx->config, "bridge.fetch-timeout"),
-                                                  .on_head = on_head,
-                                                  .on_data = on_data,
-                                                  .done = call_done,
-                                                  .arg = f,
-                                              });
+    f->call = http_client_start(f->ctx->http,
+                                &(struct http_call_options){
+                                    .method = "GET",
+                                    .url = url,
+                                    .bearer = f->m->token,
+                                    .range = f->got > 0 ? range : NULL,
+                                    .connect_timeout = CONNECT_TIMEOUT,
+                                    .min_rate = (uint32_t)config_number(f->ctx->config, "bridge.fetch-min-rate"),
+                                    .min_rate_time = config_time(f->ctx->config, "bridge.fetch-timeout"),
+                                    .on_head = on_head,
+                                    .on_data = on_data,
+                                    .done = call_done,
+                                    .arg = f,
+                                });
     mem_free(&url);
 }
 

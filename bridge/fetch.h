@@ -18,8 +18,8 @@ enum fetch_end {
 };
 
 struct fetch_callbacks {
-    void (*on_begin)(void *arg);                                 /* the store has begun to answer */
-    bool (*on_data)(void *arg, const void *data, size_t len);    /* false: not now; fetch_resume() gives it again */
+    void (*on_begin)(void *arg);                              /* the store has begun to answer */
+    bool (*on_data)(void *arg, const void *data, size_t len); /* false: not now; fetch_resume() gives it again */
     void (*on_done)(void *arg, enum fetch_end end, const struct error *err); /* last; the fetch is freed after it */
 };
 

@@ -18,13 +18,13 @@
 
 enum {
     REQUEST_HEADER_MAX = 8192,
-    CONNECT_TIMEOUT = 30000,     /* ms, to the MTA */
-    IDLE_TIMEOUT = 10000,        /* ms a kept connection to the MTA may idle */
+    CONNECT_TIMEOUT = 30000, /* ms, to the MTA */
+    IDLE_TIMEOUT = 10000,    /* ms a kept connection to the MTA may idle */
     MAILS_PER_CONNECTION = 500,
     PURGE_EVERY = 60000, /* ms */
     PURGE_SOON = 200,
     PURGE_MAX = 500,
-    DRAIN_LOOK = 50,     /* ms between looks whether all is done */
+    DRAIN_LOOK = 50, /* ms between looks whether all is done */
     LISTENERS_MAX = 8,
 };
 
@@ -44,7 +44,8 @@ static enum result check(const struct config *config, struct error *err)
     size_t n;
     config_list(config, "domains", &n);
     if (n == 0)
-        return error_set(err, RESULT_PERM, "domains (%s): name the mail domains of this site", config_where(config, "domains"));
+        return error_set(err, RESULT_PERM, "domains (%s): name the mail domains of this site",
+                         config_where(config, "domains"));
     const char *const *list = config_list(config, "bridge.listen", &n);
     if (n == 0 || n > LISTENERS_MAX)
         return error_set(err, RESULT_PERM, "bridge.listen (%s): give 1 to %d addresses, such as \"*:8443\"",
@@ -55,7 +56,8 @@ static enum result check(const struct config *config, struct error *err)
             return error_prefix(err, "bridge.listen (%s)", config_where(config, "bridge.listen"));
     }
     struct tls_server *tls = NULL;
-    enum result r = tls_server_new(config_string(config, "bridge.certificate"), config_string(config, "bridge.key"), &tls, err);
+    enum result r =
+        tls_server_new(config_string(config, "bridge.certificate"), config_string(config, "bridge.key"), &tls, err);
     tls_server_free(&tls);
     return r;
 }
@@ -138,7 +140,9 @@ static void listen_all(struct main *m)
         .body_max = NOTIFICATION_SIZE_MAX,
         .idle_timeout = config_time(config, "bridge.idle-timeout"),
     };
-    must(tls_server_new(config_string(config, "bridge.certificate"), config_string(config, "bridge.key"), &m->tls, &err), &err);
+    must(
+        tls_server_new(config_string(config, "bridge.certificate"), config_string(config, "bridge.key"), &m->tls, &err),
+        &err);
     m->server = http_server_new(m->ctx.loop, &limits, m->tls, notifications_handle, &m->ctx);
     size_t n;
     const char *const *list = config_list(config, "bridge.listen", &n);
@@ -185,7 +189,8 @@ static void reload(struct daemon *d, const struct config *old, void *arg)
 static void drain_look(void *arg)
 {
     struct main *m = arg;
-    unsigned left = deliveries_count(m->ctx.deliveries) + receipts_count(m->ctx.receipts) + http_server_requests(m->server);
+    unsigned left =
+        deliveries_count(m->ctx.deliveries) + receipts_count(m->ctx.receipts) + http_server_requests(m->server);
     if (left > 0 && clock_mono() < m->drain_until) {
         loop_timer_set(m->drain_timer, DRAIN_LOOK);
         return;

@@ -9,8 +9,8 @@
 
 enum {
     CACHE_MAX = 1000,
-    KEEP = 10 * 60 * 1000,     /* ms: an answer */
-    KEEP_FAILURE = 60 * 1000,  /* ms: no answer */
+    KEEP = 10 * 60 * 1000,    /* ms: an answer */
+    KEEP_FAILURE = 60 * 1000, /* ms: no answer */
 };
 
 struct waiter {

@@ -68,8 +68,9 @@ static void note(struct receipt *r, bool told)
                                             config_time(ctx->config, "bridge.retry-max"), 0);
     struct error err;
     const struct job *j = r->job;
-    enum result result = told ? jobs_told(ctx->jobs, j->iss, j->aud, j->m.id, loop_relay_done, relay, &err)
-                              : jobs_receipt_later(ctx->jobs, j->iss, j->aud, j->m.id, next, loop_relay_done, relay, &err);
+    enum result result =
+        told ? jobs_told(ctx->jobs, j->iss, j->aud, j->m.id, loop_relay_done, relay, &err)
+             : jobs_receipt_later(ctx->jobs, j->iss, j->aud, j->m.id, next, loop_relay_done, relay, &err);
     if (result != RESULT_OK)
         loop_relay_done(relay, result, &err);
 }

@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bridge/witness_record.h"
 #include "bridge/witness_process.h"
+#include "bridge/witness_record.h"
 #include "lib/clock.h"
 #include "lib/data_dir.h"
 #include "lib/log.h"
@@ -44,7 +44,8 @@ static enum result take_lock(const char *dir, int *fd_r, struct error *err)
             log_info("waiting for the last answers of the bridge before us (lock %s)", path);
         said = true;
         if (clock_mono() > give_up)
-            r = error_set(err, RESULT_PERM, "another pontoon-bridge holds %s: stop it, or give this one a bridge.directory of its own",
+            r = error_set(err, RESULT_PERM,
+                          "another pontoon-bridge holds %s: stop it, or give this one a bridge.directory of its own",
                           path);
         nap();
     }
@@ -118,13 +119,15 @@ static bool tell(struct witness *w, const void *data, size_t len, int fd)
         return !w->gone;
     if (errno != EAGAIN && errno != EMSGSIZE) {
         w->gone = true;
-        log_warning("the witness process is gone (%s): a crash of the bridge may now deliver a message twice; restart it",
-                    strerror(errno));
+        log_warning(
+            "the witness process is gone (%s): a crash of the bridge may now deliver a message twice; restart it",
+            strerror(errno));
     }
     return false;
 }
 
-uint64_t witness_watch(struct witness *w, int fd, const struct job *job, const size_t *handed, size_t n, bool lmtp, bool promised)
+uint64_t witness_watch(struct witness *w, int fd, const struct job *job, const size_t *handed, size_t n, bool lmtp,
+                       bool promised)
 {
     if (w == NULL || w->gone || fd < 0)
         return 0;

@@ -37,7 +37,8 @@ void witness_stop(struct witness **w);
  * fate it decides, in the order of the replies. Returns a number for the calls below, 0 if the witness is not there (a
  * warning was logged once): all calls take 0 and do nothing.
  */
-uint64_t witness_watch(struct witness *w, int fd, const struct job *job, const size_t *handed, size_t n, bool lmtp, bool promised);
+uint64_t witness_watch(struct witness *w, int fd, const struct job *job, const size_t *handed, size_t n, bool lmtp,
+                       bool promised);
 /* The dot is in the kernel's hands. */
 void witness_dot(struct witness *w, uint64_t number);
 /* The MTA has answered; n as in smtp_callbacks.on_final. */

@@ -196,7 +196,9 @@ static void note_answers(const struct config *config)
         struct open_end *o = open_ends;
         const char *id = o->job->m.id;
         if (o->answers < o->job->nrcpts && o->dot)
-            log_warning("%s: the MTA did not answer the final dot before the bridge went: it may arrive twice, pontoon=%s", id, id);
+            log_warning(
+                "%s: the MTA did not answer the final dot before the bridge went: it may arrive twice, pontoon=%s", id,
+                id);
         bool known = o->answers > 0 && o->job->rcpts[0].state != JOB_DEFERRED;
         o->job->next = clock_now();
         if (jobs != NULL && known && jobs_note(jobs, o->job, NULL, NULL, &err) != RESULT_OK)

@@ -7,8 +7,8 @@
 #include "lib/mem.h"
 #include "lib/notification.h"
 
-void witness_record_watch(struct buf *out, uint64_t number, const struct job *job, const size_t *handed, size_t n, bool lmtp,
-                          bool promised)
+void witness_record_watch(struct buf *out, uint64_t number, const struct job *job, const size_t *handed, size_t n,
+                          bool lmtp, bool promised)
 {
     struct witness_head head = {
         .number = number, .kind = WITNESS_WATCH, .lmtp = lmtp, .promised = promised, .received = job->received};
@@ -22,7 +22,8 @@ void witness_record_watch(struct buf *out, uint64_t number, const struct job *jo
         const struct job_rcpt *r = &job->rcpts[handed[i]];
         m.envelope.rcpts[i] = (struct envelope_rcpt){.address = r->address, .notify = r->notify, .orcpt = r->orcpt};
     }
-    struct notification notification = {.messages = &m, .nmessages = 1, .iat = job->received / 1000, .exp = job->received / 1000 + 1};
+    struct notification notification = {
+        .messages = &m, .nmessages = 1, .iat = job->received / 1000, .exp = job->received / 1000 + 1};
     snprintf(notification.iss, sizeof notification.iss, "%s", job->iss);
     snprintf(notification.aud, sizeof notification.aud, "%s", job->aud);
     char *text = notification_write(&notification);

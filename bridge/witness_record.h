@@ -29,8 +29,8 @@ struct witness_head {
 };
 
 /* Appends a WATCH record: head, then the handed recipients' notification as JSON. */
-void witness_record_watch(struct buf *out, uint64_t number, const struct job *job, const size_t *handed, size_t n, bool lmtp,
-                          bool promised);
+void witness_record_watch(struct buf *out, uint64_t number, const struct job *job, const size_t *handed, size_t n,
+                          bool lmtp, bool promised);
 /* The job of a WATCH record, its recipients in the order they were handed; NULL if it can't be read (a bug). */
 struct job *witness_record_job(const struct witness_head *head, const char *text, size_t len, struct error *err);
 

@@ -52,9 +52,9 @@ static void show_rcpt(struct recall *c, json_t *rcpts, const struct store_rcpt *
     c->recalled += changed;
     c->kept += !changed;
     if (c->json) {
-        json_array_append_new(rcpts, json_pack("{s:o, s:b, s:s, s:s}", "address", show_json_text(r->address), "recalled",
-                                               changed, "state", rcpt_state_name(changed ? RCPT_RECALLED : r->state),
-                                               "text", what));
+        json_array_append_new(rcpts, json_pack("{s:o, s:b, s:s, s:s}", "address", show_json_text(r->address),
+                                               "recalled", changed, "state",
+                                               rcpt_state_name(changed ? RCPT_RECALLED : r->state), "text", what));
         return;
     }
     printf("    <");
@@ -90,8 +90,10 @@ static int recall_all(struct recall *c, struct store *store, const char *what)
     struct store_entries *found = NULL;
     if (store_find(store, what, MATCHES_MAX, &found, &err) != RESULT_OK)
         return ctl_result_error(&err);
-    int code = found->n == 0 ? ctl_error(EX_DATAERR, "no message \"%s\" in this store: an id, queue id or Message-ID is needed", what)
-                             : EX_OK;
+    int code =
+        found->n == 0
+            ? ctl_error(EX_DATAERR, "no message \"%s\" in this store: an id, queue id or Message-ID is needed", what)
+            : EX_OK;
     for (size_t i = 0; i < found->n && code == EX_OK; i++)
         code = recall_message(c, store, &found->entries[i]);
     store_entries_free(&found);

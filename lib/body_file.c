@@ -88,7 +88,7 @@ static enum result sweep_folder(const char *dir, unsigned folder, msec_t before,
     enum result r = d == NULL ? data_dir_fail("read", path, err) : RESULT_OK;
     mem_free(&path);
     const struct dirent *e;
-    while (r == RESULT_OK && *room > 0 && (e = readdir(d)) != NULL) {
+    while (r == RESULT_OK && d != NULL && *room > 0 && (e = readdir(d)) != NULL) {
         char name[BODY_FILE_NAME_MAX];
         bool is_known = true;
         if (strlen(e->d_name) != MESSAGE_ID_LEN || !is_older(d, e->d_name, before))

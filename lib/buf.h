@@ -21,7 +21,10 @@ struct buf {
     bool overflow;
 };
 
-#define BUF_INIT(limit) {NULL, 0, 0, (limit), false}
+#define BUF_INIT(limit)            \
+    {                              \
+        NULL, 0, 0, (limit), false \
+    }
 
 void buf_init(struct buf *b, size_t max);
 void buf_clear(struct buf *b);

@@ -38,11 +38,11 @@ struct config_entry {
     const char *section; /* "" top level */
     const char *name;
     enum config_type type;
-    const char *fallback;   /* default as text; list members separated by ", " */
-    int64_t min, max;       /* for COUNT, SIZE, TIME (in ms) */
-    const char *choices;    /* for CHOICE: "a b c" */
-    const char *example;    /* shown commented out in the sample when the default is empty; or NULL */
-    const char *help;       /* plain sentences; wrapped for the sample, used as text in the man page */
+    const char *fallback; /* default as text; list members separated by ", " */
+    int64_t min, max;     /* for COUNT, SIZE, TIME (in ms) */
+    const char *choices;  /* for CHOICE: "a b c" */
+    const char *example;  /* shown commented out in the sample when the default is empty; or NULL */
+    const char *help;     /* plain sentences; wrapped for the sample, used as text in the man page */
 };
 extern const struct config_entry config_table[]; /* ends with name == NULL */
 struct config_section {
@@ -59,7 +59,7 @@ enum result config_load(const char *path, struct config **config_r, struct error
 enum result config_parse(const char *text, const char *name, struct config **config_r, struct error *err);
 void config_free(struct config **config);
 
-const char *config_path(const struct config *c); /* the file it came from */
+const char *config_path(const struct config *c);                    /* the file it came from */
 const char *config_string(const struct config *c, const char *key); /* STRING, CHOICE, PATH, ENDPOINT; "" if unset */
 const char *const *config_list(const struct config *c, const char *key, size_t *n_r);
 bool config_bool(const struct config *c, const char *key);

@@ -28,15 +28,9 @@ static void print_wrapped(FILE *out, const char *prefix, const char *text)
 static const char *type_words(enum config_type type)
 {
     static const char *const words[] = {
-        [CONFIG_STRING] = "text",
-        [CONFIG_LIST] = "list",
-        [CONFIG_BOOL] = "yes or no",
-        [CONFIG_COUNT] = "number",
-        [CONFIG_SIZE] = "size",
-        [CONFIG_TIME] = "time",
-        [CONFIG_CHOICE] = "choice",
-        [CONFIG_PATH] = "path",
-        [CONFIG_ENDPOINT] = "endpoint",
+        [CONFIG_STRING] = "text",     [CONFIG_LIST] = "list", [CONFIG_BOOL] = "yes or no",
+        [CONFIG_COUNT] = "number",    [CONFIG_SIZE] = "size", [CONFIG_TIME] = "time",
+        [CONFIG_CHOICE] = "choice",   [CONFIG_PATH] = "path", [CONFIG_ENDPOINT] = "endpoint",
         [CONFIG_MODE] = "octal mode",
     };
     return words[type];
@@ -145,13 +139,14 @@ static void sample_entry(FILE *out, const struct config_entry *e)
 
 void config_print_sample(FILE *out)
 {
-    fputs("# pontoon.conf - configuration of pontoon-milter, pontoon-store, pontoon-bridge and pontoon.\n"
-          "#\n"
-          "# Every parameter is shown commented out with its default, or with an example where the default is empty.\n"
-          "# Test a change with `pontoon config'; SIGHUP makes a running daemon read the file again.\n"
-          "# Lists: {a, b}; text with spaces or {}()=,# in \"quotes\"; sizes: 64K, 10M, 2G; times: 500ms, 30s, 5m, 2h, 5d.\n"
-          "# include(\"FILE\") reads another file, relative to this one. A parameter may be set only once.\n",
-          out);
+    fputs(
+        "# pontoon.conf - configuration of pontoon-milter, pontoon-store, pontoon-bridge and pontoon.\n"
+        "#\n"
+        "# Every parameter is shown commented out with its default, or with an example where the default is empty.\n"
+        "# Test a change with `pontoon config'; SIGHUP makes a running daemon read the file again.\n"
+        "# Lists: {a, b}; text with spaces or {}()=,# in \"quotes\"; sizes: 64K, 10M, 2G; times: 500ms, 30s, 5m, 2h, 5d.\n"
+        "# include(\"FILE\") reads another file, relative to this one. A parameter may be set only once.\n",
+        out);
     for (const struct config_section *s = config_sections; s->name != NULL; s++) {
         fputc('\n', out);
         print_wrapped(out, "# ", s->help);

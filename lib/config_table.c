@@ -4,14 +4,14 @@
  */
 #include "lib/config.h"
 
-#define MS 1LL
-#define SEC (1000 * MS)
-#define MIN (60 * SEC)
+#define MS   1LL
+#define SEC  (1000 * MS)
+#define MIN  (60 * SEC)
 #define HOUR (60 * MIN)
-#define DAY (24 * HOUR)
-#define KIB 1024LL
-#define MIB (1024 * KIB)
-#define GIB (1024 * MIB)
+#define DAY  (24 * HOUR)
+#define KIB  1024LL
+#define MIB  (1024 * KIB)
+#define GIB  (1024 * MIB)
 
 const struct config_section config_sections[] = {
     {"", "What all programs share."},
@@ -44,7 +44,8 @@ const struct config_entry config_table[] = {
     /* ---- discovery ---- */
     {"discovery", "resolvers", CONFIG_LIST, "", 0, 0, NULL, "127.0.0.1:53",
      "DNS servers as ADDRESS:PORT. Empty: those of /etc/resolv.conf."},
-    {"discovery", "dns-timeout", CONFIG_TIME, "5s", 100 * MS, 60 * SEC, NULL, NULL, "How long one DNS look-up may take."},
+    {"discovery", "dns-timeout", CONFIG_TIME, "5s", 100 * MS, 60 * SEC, NULL, NULL,
+     "How long one DNS look-up may take."},
     {"discovery", "ca-file", CONFIG_PATH, "", 0, 0, NULL, "/etc/ssl/certs/ca-certificates.crt",
      "PEM file of the certification authorities that peers' certificates are verified with. Empty: the system's."},
     {"discovery", "policy-port", CONFIG_COUNT, "443", 1, 65535, NULL, NULL,
@@ -61,14 +62,16 @@ const struct config_entry config_table[] = {
      "How long \"takes no part\" and failed look-ups are remembered."},
     {"discovery", "refresh-min", CONFIG_TIME, "1m", 0, DAY, NULL, NULL,
      "A policy is fetched anew for an unknown key at most this often."},
-    {"discovery", "lookups-max", CONFIG_COUNT, "100", 1, 10000, NULL, NULL, "Look-ups under way at one time; more are refused."},
+    {"discovery", "lookups-max", CONFIG_COUNT, "100", 1, 10000, NULL, NULL,
+     "Look-ups under way at one time; more are refused."},
     {"discovery", "cache-max", CONFIG_COUNT, "10000", 10, 10000000, NULL, NULL, "Domains kept in memory."},
 
     /* ---- milter ---- */
     {"milter", "socket", CONFIG_ENDPOINT, "unix:/run/pontoon/milter.sock", 0, 0, NULL, NULL,
      "Where the MTA reaches the milter: unix:PATH or inet:ADDRESS:PORT. A stale unix socket is removed."},
     {"milter", "socket-mode", CONFIG_MODE, "0660", 0, 0777, NULL, NULL, "Mode of a unix socket."},
-    {"milter", "socket-group", CONFIG_STRING, "", 0, 0, NULL, "postfix", "Group of a unix socket. Empty: the process's own."},
+    {"milter", "socket-group", CONFIG_STRING, "", 0, 0, NULL, "postfix",
+     "Group of a unix socket. Empty: the process's own."},
     {"milter", "user", CONFIG_STRING, "", 0, 0, NULL, "pontoon-milter",
      "User to become after start, as USER or USER:GROUP. Empty: stay."},
     {"milter", "divert", CONFIG_BOOL, "yes", 0, 0, NULL, NULL, "No: look on only; every message goes by SMTP."},
@@ -95,7 +98,8 @@ const struct config_entry config_table[] = {
     {"milter", "resubmission-window", CONFIG_TIME, "1h", 0, 30 * DAY, NULL, NULL,
      "The same message (bytes, Message-ID, sender, client, recipients) within this time is a client that did not get our "
      "answer: it is not stored twice. 0: off."},
-    {"milter", "timeout", CONFIG_TIME, "2h", 10 * SEC, DAY, NULL, NULL, "How long the MTA may be silent on a milter connection."},
+    {"milter", "timeout", CONFIG_TIME, "2h", 10 * SEC, DAY, NULL, NULL,
+     "How long the MTA may be silent on a milter connection."},
 
     /* ---- store ---- */
     {"store", "directory", CONFIG_PATH, "/var/lib/pontoon/store", 0, 0, NULL, NULL,
@@ -104,7 +108,8 @@ const struct config_entry config_table[] = {
      "Bodies up to this size are kept in the database, larger ones in files beside it."},
     {"store", "busy-timeout", CONFIG_TIME, "10s", 100 * MS, 5 * MIN, NULL, NULL,
      "How long a change waits for another process's lock on the database."},
-    {"store", "user", CONFIG_STRING, "", 0, 0, NULL, "pontoon-store", "User to become after start, as USER or USER:GROUP. Empty: stay."},
+    {"store", "user", CONFIG_STRING, "", 0, 0, NULL, "pontoon-store",
+     "User to become after start, as USER or USER:GROUP. Empty: stay."},
     {"store", "listen", CONFIG_LIST, "", 0, 0, NULL, "*:443",
      "Where pontoon-store serves policies and messages, as ADDRESS:PORT. Must be reachable as "
      "https://sender-store.DOMAIN/ for each of our domains."},
@@ -120,11 +125,15 @@ const struct config_entry config_table[] = {
      "File of the secrets that fetch tokens are made from; made at first start."},
     {"store", "connections", CONFIG_COUNT, "1000", 1, 100000, NULL, NULL, "Client connections at one time."},
     {"store", "connections-per-address", CONFIG_COUNT, "100", 1, 100000, NULL, NULL, "The same, from one address."},
-    {"store", "idle-timeout", CONFIG_TIME, "60s", 1 * SEC, HOUR, NULL, NULL, "A client that is silent for so long is cut off."},
-    {"store", "notify-timeout", CONFIG_TIME, "60s", 1 * SEC, 10 * MIN, NULL, NULL, "How long a peer may take to answer a notification."},
-    {"store", "notify-connections", CONFIG_COUNT, "4", 1, 100, NULL, NULL, "Notifications under way to one domain at one time."},
+    {"store", "idle-timeout", CONFIG_TIME, "60s", 1 * SEC, HOUR, NULL, NULL,
+     "A client that is silent for so long is cut off."},
+    {"store", "notify-timeout", CONFIG_TIME, "60s", 1 * SEC, 10 * MIN, NULL, NULL,
+     "How long a peer may take to answer a notification."},
+    {"store", "notify-connections", CONFIG_COUNT, "4", 1, 100, NULL, NULL,
+     "Notifications under way to one domain at one time."},
     {"store", "notify-batch", CONFIG_COUNT, "20", 1, 100, NULL, NULL, "Messages in one notification."},
-    {"store", "retry-min", CONFIG_TIME, "30s", 10 * MS, DAY, NULL, NULL, "First wait before a deferred recipient is notified again; it doubles each time."},
+    {"store", "retry-min", CONFIG_TIME, "30s", 10 * MS, DAY, NULL, NULL,
+     "First wait before a deferred recipient is notified again; it doubles each time."},
     {"store", "retry-max", CONFIG_TIME, "1h", 10 * MS, 7 * DAY, NULL, NULL, "Longest such wait."},
     {"store", "fallback-after", CONFIG_TIME, "15m", 0, 30 * DAY, NULL, NULL,
      "A recipient whose message the peer has neither taken nor fetched goes back to SMTP after this. 0: never."},
@@ -132,64 +141,88 @@ const struct config_entry config_table[] = {
      "The same when the peer has fetched the message but never said what became of it: it may have arrived, so we ask for longer. 0: never."},
     {"store", "expire-after", CONFIG_TIME, "5d", 1 * SEC, 60 * DAY, NULL, NULL,
      "A recipient that is still undecided after this gets a DSN, as with Postfix's maximal_queue_lifetime."},
-    {"store", "history", CONFIG_TIME, "7d", 0, 400 * DAY, NULL, NULL, "How long settled messages stay visible in `pontoon trace' (their bodies go at once)."},
-    {"store", "lease", CONFIG_TIME, "2m", 1 * SEC, HOUR, NULL, NULL, "How long claimed work of a node that died stays claimed."},
+    {"store", "history", CONFIG_TIME, "7d", 0, 400 * DAY, NULL, NULL,
+     "How long settled messages stay visible in `pontoon trace' (their bodies go at once)."},
+    {"store", "lease", CONFIG_TIME, "2m", 1 * SEC, HOUR, NULL, NULL,
+     "How long claimed work of a node that died stays claimed."},
     {"store", "mta", CONFIG_ENDPOINT, "127.0.0.1:10026", 0, 0, NULL, NULL,
      "Our own MTA's listener for mail that returns to SMTP and for DSNs. It must accept mail from us and should have no milters."},
     {"store", "mta-connections", CONFIG_COUNT, "4", 1, 100, NULL, NULL, "Connections to it at one time."},
-    {"store", "mta-timeout", CONFIG_TIME, "5m", 100 * MS, HOUR, NULL, NULL, "How long it may take to answer a command."},
+    {"store", "mta-timeout", CONFIG_TIME, "5m", 100 * MS, HOUR, NULL, NULL,
+     "How long it may take to answer a command."},
     {"store", "dsn-full-max", CONFIG_SIZE, "50K", 0, 100 * MIB, NULL, NULL,
      "Larger messages come back in a DSN by their headers only, unless RET=FULL was asked for."},
-    {"store", "drain-timeout", CONFIG_TIME, "30s", 0, 10 * MIN, NULL, NULL, "How long SIGTERM waits for requests under way."},
+    {"store", "drain-timeout", CONFIG_TIME, "30s", 0, 10 * MIN, NULL, NULL,
+     "How long SIGTERM waits for requests under way."},
 
     /* ---- policy ---- */
-    {"policy", "mode", CONFIG_CHOICE, "enforce", 0, 0, "enforce testing none", NULL, "What others do with our domains: see protocol."},
-    {"policy", "max-age", CONFIG_TIME, "1d", MIN, 365 * DAY, NULL, NULL, "How long others may go on using a policy they have fetched."},
+    {"policy", "mode", CONFIG_CHOICE, "enforce", 0, 0, "enforce testing none", NULL,
+     "What others do with our domains: see protocol."},
+    {"policy", "max-age", CONFIG_TIME, "1d", MIN, 365 * DAY, NULL, NULL,
+     "How long others may go on using a policy they have fetched."},
     {"policy", "inbound", CONFIG_LIST, "", 0, 0, NULL, "https://bridge.example.org",
      "Base URLs of our bridges, in order of preference. Empty: we send by sender-store, but take nothing."},
     {"policy", "outbound", CONFIG_LIST, "", 0, 0, NULL, "https://sender-store.example.org",
      "Base URLs where our messages are fetched, any of them good for any message. Empty: we take, but send nothing."},
-    {"policy", "max-size", CONFIG_SIZE, "0", 0, 1024 * GIB, NULL, NULL, "Largest message our bridge fetches; 0: what the MTA takes."},
+    {"policy", "max-size", CONFIG_SIZE, "0", 0, 1024 * GIB, NULL, NULL,
+     "Largest message our bridge fetches; 0: what the MTA takes."},
 
     /* ---- bridge ---- */
     {"bridge", "listen", CONFIG_LIST, "", 0, 0, NULL, "*:8443", "Where notifications are taken, as ADDRESS:PORT."},
-    {"bridge", "certificate", CONFIG_PATH, "", 0, 0, NULL, "/etc/pontoon/tls/chain.pem", "PEM file: certificate for the host of policy.inbound, then the chain."},
+    {"bridge", "certificate", CONFIG_PATH, "", 0, 0, NULL, "/etc/pontoon/tls/chain.pem",
+     "PEM file: certificate for the host of policy.inbound, then the chain."},
     {"bridge", "key", CONFIG_PATH, "", 0, 0, NULL, "/etc/pontoon/tls/key.pem", "PEM file of its private key."},
-    {"bridge", "directory", CONFIG_PATH, "/var/lib/pontoon/bridge", 0, 0, NULL, NULL, "Directory of the notification queue."},
-    {"bridge", "busy-timeout", CONFIG_TIME, "10s", 100 * MS, 5 * MIN, NULL, NULL, "How long a change waits for another process's lock on the queue."},
-    {"bridge", "user", CONFIG_STRING, "", 0, 0, NULL, "pontoon-bridge", "User to become after start, as USER or USER:GROUP. Empty: stay."},
+    {"bridge", "directory", CONFIG_PATH, "/var/lib/pontoon/bridge", 0, 0, NULL, NULL,
+     "Directory of the notification queue."},
+    {"bridge", "busy-timeout", CONFIG_TIME, "10s", 100 * MS, 5 * MIN, NULL, NULL,
+     "How long a change waits for another process's lock on the queue."},
+    {"bridge", "user", CONFIG_STRING, "", 0, 0, NULL, "pontoon-bridge",
+     "User to become after start, as USER or USER:GROUP. Empty: stay."},
     {"bridge", "connections", CONFIG_COUNT, "500", 1, 100000, NULL, NULL, "Client connections at one time."},
     {"bridge", "connections-per-address", CONFIG_COUNT, "50", 1, 100000, NULL, NULL, "The same, from one address."},
-    {"bridge", "idle-timeout", CONFIG_TIME, "60s", 1 * SEC, HOUR, NULL, NULL, "A client that is silent for so long is cut off."},
+    {"bridge", "idle-timeout", CONFIG_TIME, "60s", 1 * SEC, HOUR, NULL, NULL,
+     "A client that is silent for so long is cut off."},
     {"bridge", "mta", CONFIG_ENDPOINT, "127.0.0.1:10025", 0, 0, NULL, NULL,
      "The receiving MTA's listener meant for pontoon: it asks and delivers there."},
     {"bridge", "mta-protocol", CONFIG_CHOICE, "smtp", 0, 0, "smtp lmtp", NULL, "What it speaks."},
     {"bridge", "mta-connections", CONFIG_COUNT, "20", 1, 1000, NULL, NULL, "Transactions with it at one time, in all."},
     {"bridge", "mta-connections-per-domain", CONFIG_COUNT, "10", 1, 1000, NULL, NULL,
      "The same for one sender domain, so that a slow store can't hold all of them."},
-    {"bridge", "mta-timeout", CONFIG_TIME, "5m", 100 * MS, HOUR, NULL, NULL, "How long it may take to answer a command (twice that after the final dot)."},
+    {"bridge", "mta-timeout", CONFIG_TIME, "5m", 100 * MS, HOUR, NULL, NULL,
+     "How long it may take to answer a command (twice that after the final dot)."},
     {"bridge", "xclient", CONFIG_CHOICE, "required", 0, 0, "required try no", NULL,
      "XCLIENT tells the MTA the notifying site's address, so that its filters don't take the mail for local. \"required\": "
      "without it nothing is delivered; \"try\": if offered; \"no\": never."},
-    {"bridge", "migrated", CONFIG_LIST, "*", 0, 0, NULL, NULL, "Recipients that take part: addresses, domains, *. The others are answered use-smtp."},
-    {"bridge", "not-migrated", CONFIG_LIST, "", 0, 0, NULL, "old@example.org", "Recipients that don't; stronger than migrated."},
-    {"bridge", "senders", CONFIG_LIST, "*", 0, 0, NULL, NULL, "Sender domains whose notifications are taken: domains, .domains, *."},
-    {"bridge", "refuse-senders", CONFIG_LIST, "", 0, 0, NULL, "spam.example", "Sender domains that are refused (403); stronger than senders."},
-    {"bridge", "max-size", CONFIG_SIZE, "0", 0, 1024 * GIB, NULL, NULL, "Larger messages are rejected (5.3.4). 0: what the MTA's SIZE says."},
+    {"bridge", "migrated", CONFIG_LIST, "*", 0, 0, NULL, NULL,
+     "Recipients that take part: addresses, domains, *. The others are answered use-smtp."},
+    {"bridge", "not-migrated", CONFIG_LIST, "", 0, 0, NULL, "old@example.org",
+     "Recipients that don't; stronger than migrated."},
+    {"bridge", "senders", CONFIG_LIST, "*", 0, 0, NULL, NULL,
+     "Sender domains whose notifications are taken: domains, .domains, *."},
+    {"bridge", "refuse-senders", CONFIG_LIST, "", 0, 0, NULL, "spam.example",
+     "Sender domains that are refused (403); stronger than senders."},
+    {"bridge", "max-size", CONFIG_SIZE, "0", 0, 1024 * GIB, NULL, NULL,
+     "Larger messages are rejected (5.3.4). 0: what the MTA's SIZE says."},
     {"bridge", "verify-whole-max", CONFIG_SIZE, "256K", 0, 16 * MIB, NULL, NULL,
      "Messages up to this size are fetched and verified before DATA begins; larger ones are verified while they stream, before the final dot."},
     {"bridge", "answer-within", CONFIG_TIME, "5s", 0, 5 * MIN, NULL, NULL,
      "How long a notification's answer waits for the messages to be delivered; what is not done by then is answered \"accepted\"."},
-    {"bridge", "fetch-timeout", CONFIG_TIME, "30s", 100 * MS, 10 * MIN, NULL, NULL, "A store that sends nothing, or less than fetch-min-rate, for so long is given up."},
-    {"bridge", "fetch-min-rate", CONFIG_SIZE, "10K", 1, GIB, NULL, NULL, "A fetch slower than so many bytes a second, measured over fetch-timeout, is broken off and resumed."},
+    {"bridge", "fetch-timeout", CONFIG_TIME, "30s", 100 * MS, 10 * MIN, NULL, NULL,
+     "A store that sends nothing, or less than fetch-min-rate, for so long is given up."},
+    {"bridge", "fetch-min-rate", CONFIG_SIZE, "10K", 1, GIB, NULL, NULL,
+     "A fetch slower than so many bytes a second, measured over fetch-timeout, is broken off and resumed."},
     {"bridge", "clock-skew", CONFIG_TIME, "5m", 0, DAY, NULL, NULL, "How far a notification's times may be off ours."},
-    {"bridge", "retry-min", CONFIG_TIME, "5s", 10 * MS, DAY, NULL, NULL, "First wait before a receipt or an accepted message is tried again; it doubles each time."},
+    {"bridge", "retry-min", CONFIG_TIME, "5s", 10 * MS, DAY, NULL, NULL,
+     "First wait before a receipt or an accepted message is tried again; it doubles each time."},
     {"bridge", "retry-max", CONFIG_TIME, "10m", 10 * MS, 7 * DAY, NULL, NULL, "Longest such wait."},
-    {"bridge", "queue-max", CONFIG_COUNT, "100000", 1, 100000000, NULL, NULL, "Messages accepted and not yet settled; beyond it notifications are answered 503."},
-    {"bridge", "queue-max-per-domain", CONFIG_COUNT, "10000", 1, 100000000, NULL, NULL, "The same for one sender domain (429)."},
+    {"bridge", "queue-max", CONFIG_COUNT, "100000", 1, 100000000, NULL, NULL,
+     "Messages accepted and not yet settled; beyond it notifications are answered 503."},
+    {"bridge", "queue-max-per-domain", CONFIG_COUNT, "10000", 1, 100000000, NULL, NULL,
+     "The same for one sender domain (429)."},
     {"bridge", "history", CONFIG_TIME, "10d", HOUR, 400 * DAY, NULL, NULL,
      "How long settled messages are remembered: longer than any sender keeps asking (its expire-after)."},
-    {"bridge", "drain-timeout", CONFIG_TIME, "30s", 0, 10 * MIN, NULL, NULL, "How long SIGTERM waits for messages under way."},
+    {"bridge", "drain-timeout", CONFIG_TIME, "30s", 0, 10 * MIN, NULL, NULL,
+     "How long SIGTERM waits for messages under way."},
 
     {NULL, NULL, CONFIG_STRING, NULL, 0, 0, NULL, NULL, NULL},
 };

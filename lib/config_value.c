@@ -17,8 +17,8 @@ struct unit {
 };
 
 static const struct unit size_units[] = {{"", 1}, {"K", 1LL << 10}, {"M", 1LL << 20}, {"G", 1LL << 30}, {NULL, 0}};
-static const struct unit time_units[] = {{"ms", 1},          {"s", 1000},      {"m", 60 * 1000},
-                                         {"h", 3600 * 1000}, {"d", 86400000LL}, {NULL, 0}};
+static const struct unit time_units[] = {{"ms", 1},      {"s", 1000},     {"m", 60000},
+                                         {"h", 3600000}, {"d", 86400000}, {NULL, 0}};
 static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
 
 /* Digits and a unit; zero needs none. False: malformed, or too large for 64 bits. */
@@ -149,8 +149,8 @@ enum result config_value_set(struct config_value *v, const struct config_entry *
 {
     static enum result (*const setters[])(struct config_value *, const struct config_entry *, const char *,
                                           struct error *) = {
-        [CONFIG_STRING] = set_string, [CONFIG_BOOL] = set_bool,     [CONFIG_COUNT] = set_count,
-        [CONFIG_SIZE] = set_size,     [CONFIG_TIME] = set_time,     [CONFIG_CHOICE] = set_choice,
+        [CONFIG_STRING] = set_string, [CONFIG_BOOL] = set_bool,         [CONFIG_COUNT] = set_count,
+        [CONFIG_SIZE] = set_size,     [CONFIG_TIME] = set_time,         [CONFIG_CHOICE] = set_choice,
         [CONFIG_PATH] = set_path,     [CONFIG_ENDPOINT] = set_endpoint, [CONFIG_MODE] = set_mode,
     };
     enum result r = check_text(text, err);

@@ -16,7 +16,7 @@ struct daemon {
     struct config *config;
     struct loop *loop;
     char *config_file;
-    char *pid_file;      /* or NULL */
+    char *pid_file; /* or NULL */
 };
 
 struct daemon_hooks {

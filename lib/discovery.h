@@ -45,8 +45,8 @@ void discovery_release(const struct policy **p);
 enum discovery_state discovery_peek(struct discovery *d, const char *domain, const struct policy **policy_r,
                                     struct error *why_r);
 /* As above, waiting up to `wait` for a look-up under way: NOT on the loop's thread. */
-enum discovery_state discovery_wait(struct discovery *d, const char *domain, msec_t wait, const struct policy **policy_r,
-                                    struct error *why_r);
+enum discovery_state discovery_wait(struct discovery *d, const char *domain, msec_t wait,
+                                    const struct policy **policy_r, struct error *why_r);
 
 /*
  * Loop's thread: calls done (perhaps at once) when the answer is known. `refresh`: look at the record and the

@@ -41,7 +41,7 @@ static void on_timer(void *arg)
 static void on_socket(evutil_socket_t fd, short what, void *arg)
 {
     struct dns_channel *c = arg;
-    ares_process_fd(c->ares, what & EV_READ ? fd : ARES_SOCKET_BAD, what & EV_WRITE ? fd : ARES_SOCKET_BAD);
+    ares_process_fd(c->ares, (what & EV_READ) ? fd : ARES_SOCKET_BAD, (what & EV_WRITE) ? fd : ARES_SOCKET_BAD);
     set_timer(c);
 }
 
@@ -50,8 +50,7 @@ static void socket_state(void *arg, ares_socket_t fd, int readable, int writable
 {
     struct dns_channel *c = arg;
     struct dns_socket *s;
-    LIST_FOREACH(s, &c->sockets, link)
-    {
+    LIST_FOREACH (s, &c->sockets, link) {
         if (s->fd == fd)
             break;
     }

@@ -119,7 +119,8 @@ static void write_header(struct buf *out, const struct dsn *d, bool eight_bit)
     add_date(out, "Date", d->now);
     buf_printf(out, "Message-ID: <%s@%s>\r\n", id, d->hostname);
     buf_add_str(out, "Auto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n");
-    buf_printf(out, "Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"%s\"\r\n", d->boundary);
+    buf_printf(out, "Content-Type: multipart/report; report-type=delivery-status;\r\n boundary=\"%s\"\r\n",
+               d->boundary);
     if (eight_bit)
         buf_add_str(out, "Content-Transfer-Encoding: 8bit\r\n");
     buf_add_str(out, "\r\nThis is a MIME message in the form of RFC 3464.\r\n");
@@ -216,7 +217,8 @@ static void write_rcpt_status(struct buf *out, const struct dsn_rcpt *r, bool ut
 static void write_status(struct buf *out, const struct dsn *d)
 {
     bool utf8 = d->smtputf8 && any_utf8_rcpt(d);
-    begin_part(out, d, "Report for programs", utf8 ? "message/global-delivery-status" : "message/delivery-status", utf8);
+    begin_part(out, d, "Report for programs", utf8 ? "message/global-delivery-status" : "message/delivery-status",
+               utf8);
     add_field(out, "Reporting-MTA", " dns;", d->hostname, false);
     if (d->envid != NULL) {
         char *envid = xtext_decode(d->envid);

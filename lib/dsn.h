@@ -15,27 +15,27 @@ enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_DELIVERED, DSN_RELAYED };
 
 struct dsn_rcpt {
     const char *address;
-    const char *orcpt;       /* as given at RCPT, or NULL */
+    const char *orcpt; /* as given at RCPT, or NULL */
     enum dsn_action action;
-    const char *status;      /* "5.1.1" */
-    const char *diagnostic;  /* the remote MTA's reply "550 5.1.1 …", or NULL */
-    const char *remote_mta;  /* host name, or NULL */
-    const char *reason;      /* a sentence for people */
+    const char *status;                    /* "5.1.1" */
+    const char *diagnostic;                /* the remote MTA's reply "550 5.1.1 …", or NULL */
+    const char *remote_mta;                /* host name, or NULL */
+    const char *reason;                    /* a sentence for people */
     msec_t last_attempt, will_retry_until; /* 0: not given */
 };
 
 struct dsn {
-    const char *hostname;    /* Reporting-MTA */
-    const char *id;          /* pontoon's id, for people */
+    const char *hostname; /* Reporting-MTA */
+    const char *id;       /* pontoon's id, for people */
     const char *queue_id;
-    const char *sender;      /* to whom */
-    const char *envid;       /* as given at MAIL (xtext), or NULL */
+    const char *sender; /* to whom */
+    const char *envid;  /* as given at MAIL (xtext), or NULL */
     bool smtputf8;
     msec_t arrived;
     msec_t now;
     const struct dsn_rcpt *rcpts; /* all with one action */
     size_t nrcpts;
-    char boundary[40];       /* of the MIME parts: made by dsn_write_begin() */
+    char boundary[40]; /* of the MIME parts: made by dsn_write_begin() */
 };
 
 /*

@@ -35,8 +35,7 @@ void envelope_init(struct envelope *e);
 void envelope_free(struct envelope *e); /* frees what it holds, not `e`; leaves it as after init */
 
 /* Copies the strings. The pointer holds until the next recipient is added or removed. */
-struct envelope_rcpt *envelope_add_rcpt(struct envelope *e, const char *address, const char *notify,
-                                        const char *orcpt);
+struct envelope_rcpt *envelope_add_rcpt(struct envelope *e, const char *address, const char *notify, const char *orcpt);
 /* Removes recipient `i`, keeping the order of the others. */
 void envelope_remove_rcpt(struct envelope *e, size_t i);
 /* A deep copy of everything but the recipients into `to`, which must be empty. */

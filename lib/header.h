@@ -16,14 +16,14 @@ enum { HEADER_DATE_SIZE = 40 };
 void header_date(msec_t when, char out[HEADER_DATE_SIZE]);
 
 struct header_trace {
-    const char *helo;       /* what the client called itself, or NULL */
-    const char *name;       /* its verified name, or NULL */
-    const char *address;    /* "192.0.2.1", "2001:db8::1" or "" when local */
-    const char *login;      /* authenticated user, or NULL; not shown, only makes "ESMTPA" */
-    const char *by;         /* our host name */
-    const char *with;       /* RFC 5321 protocol: "ESMTP", "SSMP" */
-    const char *id;         /* MTA queue id and/or our id */
-    const char *recipient;  /* `for` clause: only when the message has one recipient, else NULL */
+    const char *helo;      /* what the client called itself, or NULL */
+    const char *name;      /* its verified name, or NULL */
+    const char *address;   /* "192.0.2.1", "2001:db8::1" or "" when local */
+    const char *login;     /* authenticated user, or NULL; not shown, only makes "ESMTPA" */
+    const char *by;        /* our host name */
+    const char *with;      /* RFC 5321 protocol: "ESMTP", "SSMP" */
+    const char *id;        /* MTA queue id and/or our id */
+    const char *recipient; /* `for` clause: only when the message has one recipient, else NULL */
     msec_t when;
 };
 

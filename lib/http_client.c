@@ -193,8 +193,7 @@ static void resume_all(void *arg)
     struct http_client *c = arg;
     struct http_call *call;
     do {
-        LIST_FOREACH(call, &c->calls, link)
-        {
+        LIST_FOREACH (call, &c->calls, link) {
             if (call->resume)
                 break;
         }

@@ -26,32 +26,33 @@ enum result http_client_new(struct loop *loop, struct dns *dns, const struct con
 void http_client_free(struct http_client **c); /* cancels what is under way without callbacks */
 
 struct http_response {
-    int status;               /* 0: no response */
-    const char *content_type; /* or NULL */
-    const char *retry_after;  /* header value or NULL */
+    int status;                                     /* 0: no response */
+    const char *content_type;                       /* or NULL */
+    const char *retry_after;                        /* header value or NULL */
     const char *content_range, *etag, *repr_digest; /* or NULL */
-    int64_t content_length;   /* -1 unknown */
-    const void *body;         /* when collected: NUL-terminated behind len */
+    int64_t content_length;                         /* -1 unknown */
+    const void *body;                               /* when collected: NUL-terminated behind len */
     size_t len;
     char peer[NETADDR_TEXT_SIZE + 256]; /* "host[addr]:port", for logs */
-    bool sent;                /* the request, or a part of it, may have reached the peer */
+    bool sent;                          /* the request, or a part of it, may have reached the peer */
 };
 
 /* RESULT_OK: a complete response of any status. TEMP: no (complete) response. PERM: refused by us (address, URL). */
-typedef void http_call_done(void *arg, enum result result, const struct http_response *response, const struct error *err);
+typedef void http_call_done(void *arg, enum result result, const struct http_response *response,
+                            const struct error *err);
 
 struct http_call_options {
-    const char *method;        /* "GET", "POST" */
-    const char *url;           /* https only */
-    const char *content_type;  /* or NULL */
-    const char *bearer;        /* Authorization: Bearer, or NULL */
-    const char *range;         /* "bytes=N-" value or NULL */
-    const void *body;          /* copied */
+    const char *method;       /* "GET", "POST" */
+    const char *url;          /* https only */
+    const char *content_type; /* or NULL */
+    const char *bearer;       /* Authorization: Bearer, or NULL */
+    const char *range;        /* "bytes=N-" value or NULL */
+    const void *body;         /* copied */
     size_t body_len;
-    size_t max_body;           /* of the response when collected: more is RESULT_TEMP */
+    size_t max_body; /* of the response when collected: more is RESULT_TEMP */
     msec_t connect_timeout;
-    msec_t timeout;            /* of the whole call; 0: none (then min_rate must be set) */
-    uint32_t min_rate;         /* bytes a second, averaged over min_rate_time; 0: none */
+    msec_t timeout;    /* of the whole call; 0: none (then min_rate must be set) */
+    uint32_t min_rate; /* bytes a second, averaged over min_rate_time; 0: none */
     msec_t min_rate_time;
     /*
      * Streaming instead of collecting: on_head when the response's headers are complete (false: cancel the call,

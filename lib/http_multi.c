@@ -66,7 +66,7 @@ static int set_timer(CURLM *curl, long timeout, void *arg)
 
 static void on_socket(evutil_socket_t fd, short what, void *arg)
 {
-    work(arg, fd, (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
+    work(arg, fd, ((what & EV_READ) ? CURL_CSELECT_IN : 0) | ((what & EV_WRITE) ? CURL_CSELECT_OUT : 0));
 }
 
 /* libcurl wants other events of a socket, or none. The event is kept as the socket's own pointer. */
@@ -80,7 +80,7 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *s
     event = NULL;
     if (what != CURL_POLL_REMOVE) {
         short events =
-            (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0) | EV_PERSIST);
+            (short)(((what & CURL_POLL_IN) ? EV_READ : 0) | ((what & CURL_POLL_OUT) ? EV_WRITE : 0) | EV_PERSIST);
         event = event_new(loop_base(m->loop), fd, events, on_socket, m);
         if (event == NULL || event_add(event, NULL) != 0)
             log_fatal("can't watch a socket");

@@ -113,8 +113,8 @@ static unsigned connections_from(const struct http_server *s, const struct netad
 {
     unsigned n = 0;
     const struct connection *c;
-    LIST_FOREACH(c, &s->connections, link)
-    n += c->admitted && netaddr_equal_ip(&c->peer, peer);
+    LIST_FOREACH (c, &s->connections, link)
+        n += c->admitted && netaddr_equal_ip(&c->peer, peer);
     return n;
 }
 
@@ -242,8 +242,7 @@ static struct http_server *server_of(const struct evhttp *http)
 {
     struct http_server *s;
     pthread_mutex_lock(&servers_lock);
-    LIST_FOREACH(s, &servers, link)
-    {
+    LIST_FOREACH (s, &servers, link) {
         if (s->http == http)
             break;
     }
@@ -297,8 +296,7 @@ void http_server_drain(struct http_server *s)
     s->draining = true;
     evhttp_foreach_bound_socket(s->http, enable_listener, NULL);
     struct connection *c;
-    LIST_FOREACH(c, &s->connections, link)
-    {
+    LIST_FOREACH (c, &s->connections, link) {
         if (c->request != NULL)
             c->request->last = true;
         else if (evbuffer_get_length(bufferevent_get_input(c->bev)) == 0)
@@ -320,8 +318,7 @@ void http_server_free(struct http_server **server)
     LIST_REMOVE(s, link);
     pthread_mutex_unlock(&servers_lock);
     struct connection *c;
-    LIST_FOREACH(c, &s->connections, link)
-    {
+    LIST_FOREACH (c, &s->connections, link) {
         if (c->request != NULL)
             http_request_detach(c->request);
     }

@@ -19,11 +19,11 @@ struct http_server;
 struct http_request;
 
 struct http_server_limits {
-    unsigned connections;             /* in all; more are closed at once */
+    unsigned connections; /* in all; more are closed at once */
     unsigned connections_per_address;
-    size_t header_max;                /* bytes of request line and headers */
-    size_t body_max;                  /* 413 beyond */
-    msec_t idle_timeout;              /* for a whole request to come in after accept or the last answer, and for a
+    size_t header_max;   /* bytes of request line and headers */
+    size_t body_max;     /* 413 beyond */
+    msec_t idle_timeout; /* for a whole request to come in after accept or the last answer, and for a
                                          write to make progress */
 };
 
@@ -39,8 +39,8 @@ void http_server_drain(struct http_server *s);
 unsigned http_server_requests(const struct http_server *s); /* requests under way */
 void http_server_free(struct http_server **s);
 
-const char *http_request_method(const struct http_request *req); /* "GET", "POST", "HEAD", else "?" */
-const char *http_request_path(const struct http_request *req);   /* without query; not decoded */
+const char *http_request_method(const struct http_request *req);                   /* "GET", "POST", "HEAD", else "?" */
+const char *http_request_path(const struct http_request *req);                     /* without query; not decoded */
 const char *http_request_header(const struct http_request *req, const char *name); /* NULL if absent */
 /* The value of "Authorization: Bearer X", or NULL. */
 const char *http_request_bearer(const struct http_request *req);

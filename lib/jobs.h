@@ -35,21 +35,21 @@ struct job_rcpt {
     char *notify, *orcpt; /* or NULL */
     enum job_state state;
     char dsn[ERROR_DSN_MAX];
-    char *text;    /* the MTA's reply, or NULL */
-    char *relay;   /* the MTA that said it, "127.0.0.3[127.0.0.3]:10025", or NULL */
-    bool told;     /* the sender knows */
-    msec_t since;  /* when it came into this state */
+    char *text;   /* the MTA's reply, or NULL */
+    char *relay;  /* the MTA that said it, "127.0.0.3[127.0.0.3]:10025", or NULL */
+    bool told;    /* the sender knows */
+    msec_t since; /* when it came into this state */
 };
 
 struct job {
-    int64_t key;                   /* the row's, once it has one: for jobs_pending(); jobs_note() ignores it */
+    int64_t key; /* the row's, once it has one: for jobs_pending(); jobs_note() ignores it */
     char iss[DOMAIN_MAX + 1], aud[DOMAIN_MAX + 1];
     struct notification_message m; /* its envelope has no recipients: they are below */
     char peer[64];                 /* the notifier's address as text */
     char queue_id[64];             /* the receiving MTA's, from its 250, or "" */
     msec_t received;
-    msec_t next;                   /* when pending work or an untold receipt is due */
-    unsigned attempts;             /* receipt attempts */
+    msec_t next;       /* when pending work or an untold receipt is due */
+    unsigned attempts; /* receipt attempts */
     struct job_rcpt *rcpts;
     size_t nrcpts;
 };
@@ -82,11 +82,13 @@ enum result jobs_receipt_later(struct jobs *jobs, const char *iss, const char *a
 enum result jobs_pending(struct jobs *jobs, int64_t after, size_t max, struct job_list **list_r, struct error *err);
 /* Jobs with untold settled recipients and none pending, due by now; *next_r: when the next one that is not in the list is due,
    -1 none. */
-enum result jobs_receipts_due(struct jobs *jobs, size_t max, struct job_list **list_r, msec_t *next_r, struct error *err);
+enum result jobs_receipts_due(struct jobs *jobs, size_t max, struct job_list **list_r, msec_t *next_r,
+                              struct error *err);
 
 /* ctl: by pontoon id, MTA queue id; newest first. */
 enum result jobs_search(struct jobs *jobs, const char *what, size_t max, struct job_list **list_r, struct error *err);
-enum result jobs_list(struct jobs *jobs, size_t max, struct job_list **list_r, struct error *err); /* pending or untold */
+enum result jobs_list(struct jobs *jobs, size_t max, struct job_list **list_r,
+                      struct error *err); /* pending or untold */
 
 struct jobs_stats {
     uint64_t pending, untold, known; /* recipients, recipients, jobs */
@@ -102,7 +104,8 @@ enum result jobs_events(struct jobs *jobs, const char *iss, const char *aud, con
 /* Forgets settled and told jobs received more than `history` ms ago, and pending ones never. */
 enum result jobs_purge(struct jobs *jobs, msec_t history, size_t max, bool *more_r, struct error *err);
 
-enum result jobs_policy_load(struct jobs *jobs, const char *domain, struct policy_cache_entry **entry_r, struct error *err);
+enum result jobs_policy_load(struct jobs *jobs, const char *domain, struct policy_cache_entry **entry_r,
+                             struct error *err);
 enum result jobs_policy_save(struct jobs *jobs, const struct policy_cache_entry *entry, store_done *done, void *arg,
                              struct error *err);
 

@@ -30,8 +30,8 @@ enum result jobs_write_rcpt(struct sqlite_db *db, int64_t key, size_t n, const s
                             struct error *err);
 struct job *jobs_copy(const struct job *job);
 /* Takes a statement over JOBS_COLUMNS to its end, then reads the recipients. */
-#define JOBS_COLUMNS                                                                                                   \
-    "j.job, j.iss, j.aud, j.id, j.token, j.size, j.digest, j.sender, j.body_type, j.smtputf8, j.declared, j.ret,"      \
+#define JOBS_COLUMNS                                                                                              \
+    "j.job, j.iss, j.aud, j.id, j.token, j.size, j.digest, j.sender, j.body_type, j.smtputf8, j.declared, j.ret," \
     " j.envid, j.peer, j.queue_id, j.received, j.next, j.attempts"
 enum result jobs_read_list(struct sqlite_db *db, struct sqlite_stmt *st, struct job_list **list_r, struct error *err);
 

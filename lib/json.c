@@ -55,6 +55,7 @@ enum result json_refuse(struct error *err, const char *path, const char *name, c
 
 static enum result want(const json_t *object, const char *path, const char *name, const json_t **j_r, struct error *err)
 {
+    *j_r = NULL;
     if (!json_is_object(object))
         return error_set(err, RESULT_PERM, "%s: not an object", path[0] != '\0' ? path : "the document");
     *j_r = json_object_get(object, name);

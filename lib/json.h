@@ -22,10 +22,10 @@ json_t *json_parse(const char *text, size_t len, size_t max, const char *what, s
  * json_need_*: missing is an error. json_want_*: missing gives RESULT_OK and NULL / the default.
  * Strings may not hold NUL or be longer than `max` bytes; the pointer lives as long as the object.
  */
-enum result json_need_string(const json_t *object, const char *path, const char *name, size_t max,
-                             const char **s_r, struct error *err);
-enum result json_want_string(const json_t *object, const char *path, const char *name, size_t max,
-                             const char **s_r, struct error *err);
+enum result json_need_string(const json_t *object, const char *path, const char *name, size_t max, const char **s_r,
+                             struct error *err);
+enum result json_want_string(const json_t *object, const char *path, const char *name, size_t max, const char **s_r,
+                             struct error *err);
 enum result json_need_int(const json_t *object, const char *path, const char *name, int64_t min, int64_t max,
                           int64_t *n_r, struct error *err);
 enum result json_want_bool(const json_t *object, const char *path, const char *name, bool fallback, bool *b_r,

@@ -119,7 +119,8 @@ static void write_line(int fd, const char *text)
     clock_gettime(CLOCK_REALTIME, &ts);
     localtime_r(&ts.tv_sec, &tm);
     strftime(when, sizeof when, "%b %e %H:%M:%S", &tm);
-    int n = snprintf(line, sizeof line, "%s.%03ld %s[%d]: %s\n", when, ts.tv_nsec / 1000000, ident, (int)getpid(), text);
+    int n =
+        snprintf(line, sizeof line, "%s.%03ld %s[%d]: %s\n", when, ts.tv_nsec / 1000000, ident, (int)getpid(), text);
     if (n > (int)sizeof line - 1)
         n = (int)sizeof line - 1;
     /* One write a line: lines of several processes in one file stay whole. */
@@ -149,12 +150,12 @@ static void emit(enum log_level level, const char *prefix, const char *fmt, va_l
     pthread_mutex_unlock(&lock);
 }
 
-#define EMIT(level, prefix)              \
-    do {                                 \
-        va_list ap;                      \
-        va_start(ap, fmt);               \
+#define EMIT(level, prefix)               \
+    do {                                  \
+        va_list ap;                       \
+        va_start(ap, fmt);                \
         emit((level), (prefix), fmt, ap); \
-        va_end(ap);                      \
+        va_end(ap);                       \
     } while (0)
 
 void log_debug(const char *fmt, ...)

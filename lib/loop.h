@@ -21,7 +21,7 @@ struct loop *loop_new(void); /* also: SIGPIPE is ignored from here on, libevent'
 void loop_free(struct loop **loop);
 struct event_base *loop_base(struct loop *loop);
 
-void loop_run(struct loop *loop);  /* until loop_stop() */
+void loop_run(struct loop *loop); /* until loop_stop() */
 void loop_stop(struct loop *loop);
 
 /* Any thread: runs fn(arg) on the loop's thread soon. Order is kept. What has not run by loop_free() is dropped. */

@@ -10,10 +10,10 @@
 
 #include <stddef.h>
 
-void *mem_alloc(size_t size);               /* not cleared */
-void *mem_zero(size_t count, size_t size);  /* cleared; overflow is fatal */
+void *mem_alloc(size_t size);              /* not cleared */
+void *mem_zero(size_t count, size_t size); /* cleared; overflow is fatal */
 void *mem_grow(void *p, size_t count, size_t size);
-char *mem_strdup(const char *s);            /* NULL gives NULL */
+char *mem_strdup(const char *s); /* NULL gives NULL */
 char *mem_strndup(const char *s, size_t n);
 void *mem_dup(const void *p, size_t size);
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

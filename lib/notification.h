@@ -15,7 +15,7 @@
 #include "lib/result.h"
 #include "lib/token.h"
 
-#define NOTIFICATION_TYP "ssmp-notification"
+#define NOTIFICATION_TYP          "ssmp-notification"
 #define NOTIFICATION_CONTENT_TYPE "application/jose+json"
 
 enum {
@@ -70,8 +70,8 @@ const char *verdict_name(enum verdict_kind kind); /* "delivered", "accepted", "d
 /* What became of one recipient: a verdict, or a line of a receipt. */
 struct verdict {
     enum verdict_kind kind;
-    char dsn[ERROR_DSN_MAX];        /* RFC 3463, or "" */
-    char text[REPLY_TEXT_MAX + 1];  /* the MTA's reply or our words, no control characters */
+    char dsn[ERROR_DSN_MAX];       /* RFC 3463, or "" */
+    char text[REPLY_TEXT_MAX + 1]; /* the MTA's reply or our words, no control characters */
 };
 
 struct verdict_message {
@@ -79,7 +79,7 @@ struct verdict_message {
     struct verdict_rcpt {
         char *address;
         struct verdict verdict;
-    } *rcpts;
+    } * rcpts;
     size_t nrcpts;
 };
 
@@ -108,7 +108,7 @@ void verdicts_free(struct verdicts **v); /* for what verdicts_parse() made */
  * A receipt: {"recipients":[{"address","outcome":"delivered|failed|deferred","status","text"}]}; in memory a
  * verdict_message (id empty) whose kinds are DELIVERED, REJECTED (wire: "failed") and DEFERRED only.
  */
-char *receipt_write(const struct verdict_message *m); /* to mem_free() */
+char *receipt_write(const struct verdict_message *m);                                              /* to mem_free() */
 enum result receipt_parse(const char *text, size_t len, struct verdicts **v_r, struct error *err); /* one message */
 
 #endif

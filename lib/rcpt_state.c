@@ -47,26 +47,19 @@ static const struct transition {
 /* clang-format on */
 
 static const char *const state_names[RCPT_STATES] = {
-    [RCPT_QUEUED] = "queued",       [RCPT_ACCEPTED] = "accepted",   [RCPT_RETURNING] = "returning",
-    [RCPT_BOUNCING] = "bouncing",   [RCPT_DELIVERED] = "delivered", [RCPT_RETURNED] = "returned",
-    [RCPT_BOUNCED] = "bounced",     [RCPT_RECALLED] = "recalled",
+    [RCPT_QUEUED] = "queued",     [RCPT_ACCEPTED] = "accepted",   [RCPT_RETURNING] = "returning",
+    [RCPT_BOUNCING] = "bouncing", [RCPT_DELIVERED] = "delivered", [RCPT_RETURNED] = "returned",
+    [RCPT_BOUNCED] = "bounced",   [RCPT_RECALLED] = "recalled",
 };
 
 static const char *const event_names[RCPT_EVENTS] = {
-    [RCPT_EV_DELIVERED] = "delivered",
-    [RCPT_EV_ACCEPTED] = "accepted",
-    [RCPT_EV_DEFERRED] = "deferred",
-    [RCPT_EV_REJECTED] = "rejected",
-    [RCPT_EV_USE_SMTP] = "use-smtp",
-    [RCPT_EV_UNREACHABLE] = "unreachable",
-    [RCPT_EV_FALLBACK] = "fallback",
-    [RCPT_EV_EXPIRED] = "expired",
-    [RCPT_EV_RETURN_DONE] = "return-done",
-    [RCPT_EV_RETURN_LATER] = "return-later",
-    [RCPT_EV_RETURN_FAILED] = "return-failed",
-    [RCPT_EV_BOUNCE_DONE] = "bounce-done",
-    [RCPT_EV_BOUNCE_LATER] = "bounce-later",
-    [RCPT_EV_RECALL] = "recall",
+    [RCPT_EV_DELIVERED] = "delivered",         [RCPT_EV_ACCEPTED] = "accepted",
+    [RCPT_EV_DEFERRED] = "deferred",           [RCPT_EV_REJECTED] = "rejected",
+    [RCPT_EV_USE_SMTP] = "use-smtp",           [RCPT_EV_UNREACHABLE] = "unreachable",
+    [RCPT_EV_FALLBACK] = "fallback",           [RCPT_EV_EXPIRED] = "expired",
+    [RCPT_EV_RETURN_DONE] = "return-done",     [RCPT_EV_RETURN_LATER] = "return-later",
+    [RCPT_EV_RETURN_FAILED] = "return-failed", [RCPT_EV_BOUNCE_DONE] = "bounce-done",
+    [RCPT_EV_BOUNCE_LATER] = "bounce-later",   [RCPT_EV_RECALL] = "recall",
 };
 
 bool rcpt_state_next(enum rcpt_state state, enum rcpt_event event, enum rcpt_state *next_r)

@@ -21,18 +21,18 @@ enum rcpt_state {
 };
 
 enum rcpt_event {
-    RCPT_EV_DELIVERED,    /* verdict or receipt */
-    RCPT_EV_ACCEPTED,     /* verdict */
-    RCPT_EV_DEFERRED,     /* verdict or receipt: the MTA or the bridge said "later" */
-    RCPT_EV_REJECTED,     /* verdict or receipt: the MTA refused it for good */
-    RCPT_EV_USE_SMTP,     /* verdict: not migrated */
-    RCPT_EV_UNREACHABLE,  /* no answer, or an error of the whole request */
-    RCPT_EV_FALLBACK,     /* we give up sender-store for it: fallback-after, policy gone, breaker, drain */
-    RCPT_EV_EXPIRED,      /* expire-after */
-    RCPT_EV_RETURN_DONE,  /* the local MTA answered 250 */
-    RCPT_EV_RETURN_LATER, /* the local MTA answered 4xx or not at all */
-    RCPT_EV_RETURN_FAILED,/* the local MTA answered 5xx */
-    RCPT_EV_BOUNCE_DONE,  /* the DSN is in the local MTA, or none is wanted */
+    RCPT_EV_DELIVERED,     /* verdict or receipt */
+    RCPT_EV_ACCEPTED,      /* verdict */
+    RCPT_EV_DEFERRED,      /* verdict or receipt: the MTA or the bridge said "later" */
+    RCPT_EV_REJECTED,      /* verdict or receipt: the MTA refused it for good */
+    RCPT_EV_USE_SMTP,      /* verdict: not migrated */
+    RCPT_EV_UNREACHABLE,   /* no answer, or an error of the whole request */
+    RCPT_EV_FALLBACK,      /* we give up sender-store for it: fallback-after, policy gone, breaker, drain */
+    RCPT_EV_EXPIRED,       /* expire-after */
+    RCPT_EV_RETURN_DONE,   /* the local MTA answered 250 */
+    RCPT_EV_RETURN_LATER,  /* the local MTA answered 4xx or not at all */
+    RCPT_EV_RETURN_FAILED, /* the local MTA answered 5xx */
+    RCPT_EV_BOUNCE_DONE,   /* the DSN is in the local MTA, or none is wanted */
     RCPT_EV_BOUNCE_LATER,
     RCPT_EV_RECALL,
     RCPT_EVENTS

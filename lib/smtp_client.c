@@ -3,8 +3,8 @@
 
 #include "lib/smtp_internal.h"
 
-struct smtp_transaction *smtp_begin(struct smtp_pool *pool, const struct envelope *envelope, const struct smtp_peer *peer,
-                                    const struct smtp_callbacks *callbacks, void *arg)
+struct smtp_transaction *smtp_begin(struct smtp_pool *pool, const struct envelope *envelope,
+                                    const struct smtp_peer *peer, const struct smtp_callbacks *callbacks, void *arg)
 {
     struct error err;
     struct smtp_transaction *t = smtp_transaction_new(smtp_pool_loop(pool), envelope, peer, callbacks, arg);

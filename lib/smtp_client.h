@@ -25,20 +25,20 @@
 #include "lib/result.h"
 #include "lib/smtp_reply.h"
 
-struct smtp_pool;        /* connections to one server */
+struct smtp_pool; /* connections to one server */
 struct smtp_transaction;
 
 struct smtp_pool_options {
     struct netaddr server;
-    const char *server_name;   /* for logs: "127.0.0.3", copied */
+    const char *server_name; /* for logs: "127.0.0.3", copied */
     bool lmtp;
-    const char *helo;          /* our name, copied */
-    bool xclient_required;     /* refuse (TEMP) to work with a server that offers no XCLIENT when a peer is given */
-    unsigned max_connections;  /* further transactions wait, oldest first */
-    unsigned max_waiting;      /* more than that: on_failed RESULT_TEMP at once */
+    const char *helo;            /* our name, copied */
+    bool xclient_required;       /* refuse (TEMP) to work with a server that offers no XCLIENT when a peer is given */
+    unsigned max_connections;    /* further transactions wait, oldest first */
+    unsigned max_waiting;        /* more than that: on_failed RESULT_TEMP at once */
     unsigned max_per_connection; /* transactions before it is closed; 0 unbounded */
     msec_t connect_timeout, command_timeout, data_timeout, final_timeout; /* RFC 5321 section 4.5.3.2 */
-    msec_t idle_timeout;       /* a kept connection without work is QUIT after this */
+    msec_t idle_timeout; /* a kept connection without work is QUIT after this */
 };
 
 struct smtp_pool *smtp_pool_new(struct loop *loop, const struct smtp_pool_options *o);
@@ -48,8 +48,8 @@ unsigned smtp_pool_busy(const struct smtp_pool *pool); /* transactions under way
 
 /* For XCLIENT; NULL members are sent as [UNAVAILABLE] (name, helo) or not at all (login). */
 struct smtp_peer {
-    char address[64];      /* "192.0.2.1" or "IPV6:…"-less v6 literal; "" no XCLIENT */
-    char name[256];        /* verified name, "" [UNAVAILABLE], "[TEMPUNAVAIL]" as it is */
+    char address[64]; /* "192.0.2.1" or "IPV6:…"-less v6 literal; "" no XCLIENT */
+    char name[256];   /* verified name, "" [UNAVAILABLE], "[TEMPUNAVAIL]" as it is */
     char helo[256];
 };
 
@@ -76,15 +76,18 @@ struct smtp_callbacks {
      * Connect, TLS-less greeting, EHLO, MAIL or DATA failed, or the connection was lost. `reply` is what the server
      * said about this mail, or NULL. `after_dot`: the final dot was sent and its answer is unknown.
      */
-    void (*on_failed)(void *arg, enum result result, const struct smtp_reply *reply, bool after_dot, const struct error *err);
+    void (*on_failed)(void *arg, enum result result, const struct smtp_reply *reply, bool after_dot,
+                      const struct error *err);
 };
 
-struct smtp_transaction *smtp_begin(struct smtp_pool *pool, const struct envelope *envelope, const struct smtp_peer *peer,
-                                    const struct smtp_callbacks *callbacks, void *arg); /* copies envelope and peer */
+struct smtp_transaction *smtp_begin(struct smtp_pool *pool, const struct envelope *envelope,
+                                    const struct smtp_peer *peer, const struct smtp_callbacks *callbacks,
+                                    void *arg); /* copies envelope and peer */
 void smtp_data(struct smtp_transaction *t);
 /* Content as it is; stuffed on the way. False: a bare LF in it; abort. All is taken in any case (see smtp_backlog). */
 bool smtp_write(struct smtp_transaction *t, const void *data, size_t len);
-size_t smtp_backlog(const struct smtp_transaction *t); /* bytes not yet taken by the socket; stop writing above 256 KiB */
+size_t
+smtp_backlog(const struct smtp_transaction *t); /* bytes not yet taken by the socket; stop writing above 256 KiB */
 void smtp_end(struct smtp_transaction *t);
 void smtp_abort(struct smtp_transaction **t); /* frees; no more callbacks. *t may be NULL */
 /* "127.0.0.3[127.0.0.3]:10025" of the connection in use, for logs; valid from on_envelope on. */

@@ -47,11 +47,13 @@ enum result smtp_envelope_check(const struct envelope *e, struct error *err)
     if (!value_is_safe(e->ret) || !value_is_safe(e->envid))
         return error_set_dsn(err, RESULT_PERM, "5.5.4", "RET or ENVID can't stand in a MAIL command");
     if (e->nrcpts == 0 || e->nrcpts > SMTP_RCPTS_MAX)
-        return error_set_dsn(err, RESULT_PERM, "5.5.3", "%zu recipients: there must be 1 to %d", e->nrcpts, SMTP_RCPTS_MAX);
+        return error_set_dsn(err, RESULT_PERM, "5.5.3", "%zu recipients: there must be 1 to %d", e->nrcpts,
+                             SMTP_RCPTS_MAX);
     for (size_t i = 0; i < e->nrcpts; i++) {
         const struct envelope_rcpt *r = &e->rcpts[i];
         if (r->address[0] == '\0' || !path_is_safe(r->address))
-            return error_set_dsn(err, RESULT_PERM, "5.1.3", "recipient <%s> can't stand in an RCPT command", r->address);
+            return error_set_dsn(err, RESULT_PERM, "5.1.3", "recipient <%s> can't stand in an RCPT command",
+                                 r->address);
         if (!value_is_safe(r->notify) || !value_is_safe(r->orcpt))
             return error_set_dsn(err, RESULT_PERM, "5.5.4", "NOTIFY or ORCPT of <%s> can't stand in an RCPT command",
                                  r->address);
@@ -66,8 +68,9 @@ enum result smtp_envelope_fits(const struct envelope *e, const struct smtp_offer
     if (e->body == BODY_8BITMIME && !offer->eight_bit_mime)
         return error_set_dsn(err, RESULT_PERM, "5.6.3", "the message is 8BITMIME, which the server does not offer");
     if (offer->size_limit > 0 && e->size > offer->size_limit)
-        return error_set_dsn(err, RESULT_PERM, "5.3.4", "message size %" PRIu64 " exceeds the server's limit of %" PRIu64,
-                             e->size, offer->size_limit);
+        return error_set_dsn(err, RESULT_PERM, "5.3.4",
+                             "message size %" PRIu64 " exceeds the server's limit of %" PRIu64, e->size,
+                             offer->size_limit);
     return RESULT_OK;
 }
 

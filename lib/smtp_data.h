@@ -10,11 +10,11 @@
 #include <stdint.h>
 
 struct smtp_data {
-    int last;          /* last byte, or -1 at the start */
+    int last; /* last byte, or -1 at the start */
     bool line_start;
-    uint64_t bytes;    /* of content so far */
+    uint64_t bytes;        /* of content so far */
     bool bare_lf, bare_cr; /* seen so far: a bare LF never leaves, see smtp_data_stuff() */
-    bool eight_bit;    /* seen a byte over 127 */
+    bool eight_bit;        /* seen a byte over 127 */
 };
 
 void smtp_data_init(struct smtp_data *d);

@@ -75,7 +75,7 @@ static void settle_partly(struct smtp_transaction *t, const struct error *err)
 bool smtp_dialogue_give_up(struct smtp_session *s, const struct error *err, const struct smtp_reply *reply, bool retry)
 {
     bool after_dot = s->step == STEP_FINAL && smtp_connection_backlog(s->connection) == 0;
-    bool partly = s->step == STEP_FINAL && s->transaction->nreplies > 0;
+    bool partly = s->step == STEP_FINAL && s->transaction != NULL && s->transaction->nreplies > 0;
     bool unreachable = s->step == STEP_CONNECT;
     struct smtp_transaction *t = smtp_dialogue_detach(s);
     struct smtp_transaction *again = NULL;

@@ -35,9 +35,9 @@ struct smtp_session {
     struct smtp_transaction *transaction;
     unsigned served;
     unsigned refusals; /* since the last delivery: see smtp_dialogue_worn_out() */
-    bool kept;  /* the connection had been lying ready when this transaction came */
-    bool ahead; /* the envelope was sent before the reply to RSET */
-    bool spent; /* the server is about to close */
+    bool kept;         /* the connection had been lying ready when this transaction came */
+    bool ahead;        /* the envelope was sent before the reply to RSET */
+    bool spent;        /* the server is about to close */
 };
 
 /* Replies, losses and time limits of the connection move the dialogue on; its argument is the session. */
@@ -58,7 +58,8 @@ struct smtp_transaction *smtp_dialogue_detach(struct smtp_session *s);
 /* The connection is of no use any more. `reply`: the server's last word, or NULL. `retry`: on another connection. */
 bool smtp_dialogue_give_up(struct smtp_session *s, const struct error *err, const struct smtp_reply *reply, bool retry);
 /* The end: tells the owner (struct smtp_session_owner says how), and frees. */
-bool smtp_dialogue_leave(struct smtp_session *s, struct smtp_transaction *again, bool unreachable, const struct error *err);
+bool smtp_dialogue_leave(struct smtp_session *s, struct smtp_transaction *again, bool unreachable,
+                         const struct error *err);
 void smtp_dialogue_free(struct smtp_session *s);
 
 #endif

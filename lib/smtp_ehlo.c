@@ -38,8 +38,7 @@ static void on_xclient(struct smtp_offer *o, const char *args)
     static const struct {
         const char *name;
         unsigned bit;
-    } attributes[] = {
-        {"NAME", XCLIENT_NAME}, {"ADDR", XCLIENT_ADDR}, {"HELO", XCLIENT_HELO}, {"PROTO", XCLIENT_PROTO}};
+    } attributes[] = {{"NAME", XCLIENT_NAME}, {"ADDR", XCLIENT_ADDR}, {"HELO", XCLIENT_HELO}, {"PROTO", XCLIENT_PROTO}};
     size_t len;
     for (const char *word; (word = next_word(&args, &len)) != NULL;) {
         for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
@@ -77,8 +76,12 @@ static const struct {
     const char *name;
     void (*take)(struct smtp_offer *o, const char *args);
 } keywords[] = {
-    {"PIPELINING", on_pipelining}, {"8BITMIME", on_eight_bit_mime}, {"SMTPUTF8", on_smtputf8},
-    {"SIZE", on_size},             {"DSN", on_dsn},                 {"XCLIENT", on_xclient},
+    {"PIPELINING", on_pipelining},
+    {"8BITMIME", on_eight_bit_mime},
+    {"SMTPUTF8", on_smtputf8},
+    {"SIZE", on_size},
+    {"DSN", on_dsn},
+    {"XCLIENT", on_xclient},
 };
 
 void smtp_ehlo_parse(const char *raw, struct smtp_offer *offer_r)

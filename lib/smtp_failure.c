@@ -37,9 +37,10 @@ void smtp_failure_xclient(struct error *err, const char *relay, const char *us, 
     if (r != NULL)
         smtp_reply_text(r, text, sizeof text);
     if (r != NULL && r->code == 501 && strchr(peer->address, ':') != NULL)
-        error_set_dsn(err, RESULT_TEMP, "4.3.5", "host %s: %.250s; if it is Postfix, set inet_protocols = all", relay, text);
+        error_set_dsn(err, RESULT_TEMP, "4.3.5", "host %s: %.250s; if it is Postfix, set inet_protocols = all", relay,
+                      text);
     else
         error_set_dsn(err, RESULT_TEMP, "4.3.5",
-                      "host %s: %.250s; if it is Postfix, add %s to smtpd_authorized_xclient_hosts of this listener", relay,
-                      text, us);
+                      "host %s: %.250s; if it is Postfix, add %s to smtpd_authorized_xclient_hosts of this listener",
+                      relay, text, us);
 }

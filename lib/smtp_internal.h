@@ -132,13 +132,13 @@ struct smtp_transaction *smtp_transaction_new(struct loop *loop, const struct en
                                               const struct smtp_peer *peer, const struct smtp_callbacks *callbacks,
                                               void *arg);
 void smtp_transaction_free(struct smtp_transaction **t); /* leaves its pool */
-void smtp_transaction_mute(struct smtp_transaction *t); /* no more callbacks */
+void smtp_transaction_mute(struct smtp_transaction *t);  /* no more callbacks */
 /* These never call back themselves: the loop does, soon. After the last two the transaction frees itself. */
 void smtp_transaction_envelope(struct smtp_transaction *t);
 void smtp_transaction_go(struct smtp_transaction *t);
 void smtp_transaction_room(struct smtp_transaction *t);
-void smtp_transaction_no_room(struct smtp_transaction *t); /* no more is to be written */
-void smtp_transaction_dot(struct smtp_transaction *t); /* at once */
+void smtp_transaction_no_room(struct smtp_transaction *t);                                /* no more is to be written */
+void smtp_transaction_dot(struct smtp_transaction *t);                                    /* at once */
 void smtp_transaction_answer(struct smtp_transaction *t, const struct smtp_reply *reply); /* at once */
 void smtp_transaction_final(struct smtp_transaction *t);
 void smtp_transaction_failed(struct smtp_transaction *t, const struct error *err, const struct smtp_reply *reply,
@@ -163,7 +163,7 @@ struct smtp_session_context {
 };
 
 struct smtp_session *smtp_session_new(const struct smtp_session_context *context);
-void smtp_session_free(struct smtp_session **s); /* QUITs; calls nobody back, its transaction is left alone */
+void smtp_session_free(struct smtp_session **s);        /* QUITs; calls nobody back, its transaction is left alone */
 bool smtp_session_unused(const struct smtp_session *s); /* it has no transaction */
 
 enum smtp_fit { SMTP_FIT_NONE, SMTP_FIT_AFTER_XCLIENT, SMTP_FIT_GOOD };
@@ -184,6 +184,6 @@ const char *smtp_pool_relay(const struct smtp_pool *pool);
 void smtp_pool_add(struct smtp_pool *pool, struct smtp_transaction *t);
 bool smtp_pool_full(const struct smtp_pool *pool);                       /* no more may wait */
 void smtp_pool_wait(struct smtp_pool *pool, struct smtp_transaction *t); /* for a connection */
-void smtp_pool_remove(struct smtp_transaction *t); /* it may have left before */
+void smtp_pool_remove(struct smtp_transaction *t);                       /* it may have left before */
 
 #endif

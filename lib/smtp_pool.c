@@ -60,6 +60,7 @@ static void on_ready(void *arg, struct smtp_session *s)
 {
     struct smtp_pool *pool = arg;
     remove_session(pool, s);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): pointers are what the array has. */
     memmove(pool->sessions + 1, pool->sessions, pool->nsessions * sizeof *pool->sessions);
     pool->sessions[0] = s;
     pool->nsessions++;
@@ -189,7 +190,7 @@ unsigned smtp_pool_busy(const struct smtp_pool *pool)
 {
     unsigned n = 0;
     const struct smtp_transaction *t;
-    LIST_FOREACH(t, &pool->all, in_pool) {
+    LIST_FOREACH (t, &pool->all, in_pool) {
         n += !t->settled;
     }
     return n;

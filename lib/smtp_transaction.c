@@ -40,12 +40,13 @@ static void tell_failed(struct smtp_transaction *t)
 {
     const struct error *err = &t->failure.err;
     t->ending = true;
-    t->callbacks.on_failed(t->arg, err->result, t->failure.has_reply ? &t->failure.reply : NULL, t->failure.after_dot, err);
+    t->callbacks.on_failed(t->arg, err->result, t->failure.has_reply ? &t->failure.reply : NULL, t->failure.after_dot,
+                           err);
     smtp_transaction_free(&t);
 }
 
 static void (*const tell[NEWS_KINDS])(struct smtp_transaction *) = {
-    [NEWS_ENVELOPE] = tell_envelope, [NEWS_GO] = tell_go,       [NEWS_ROOM] = tell_room,
+    [NEWS_ENVELOPE] = tell_envelope, [NEWS_GO] = tell_go,         [NEWS_ROOM] = tell_room,
     [NEWS_FINAL] = tell_final,       [NEWS_FAILED] = tell_failed,
 };
 

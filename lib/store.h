@@ -54,17 +54,17 @@ typedef void store_done(void *arg, enum result result, const struct error *err);
 /* ---- taking a message (milter) ---- */
 
 struct store_message {
-    const char *id;         /* message_id_new() */
-    const char *queue_id;   /* the MTA's, or "" */
-    const char *message_id; /* the Message-ID header, or "" */
-    const char *client;     /* "name [address]" of the submitting client, or "" */
-    const char *login;      /* authenticated user, or "" */
+    const char *id;                  /* message_id_new() */
+    const char *queue_id;            /* the MTA's, or "" */
+    const char *message_id;          /* the Message-ID header, or "" */
+    const char *client;              /* "name [address]" of the submitting client, or "" */
+    const char *login;               /* authenticated user, or "" */
     const struct envelope *envelope; /* with the diverted recipients only */
-    const char *trace;      /* our header, CRLF, first in what is fetched */
+    const char *trace;               /* our header, CRLF, first in what is fetched */
     size_t trace_len;
-    uint64_t size;          /* trace_len + body */
-    const uint8_t *digest;  /* SHA-256 of trace + body */
-    msec_t hold;            /* not notified before this long from now, or store_release() */
+    uint64_t size;              /* trace_len + body */
+    const uint8_t *digest;      /* SHA-256 of trace + body */
+    msec_t hold;                /* not notified before this long from now, or store_release() */
     msec_t resubmission_window; /* how long ago the same message may have come (0: don't look) */
     msec_t expire_after;
 };
@@ -106,25 +106,25 @@ struct store_rcpt {
     char *notify; /* or NULL */
     char *orcpt;  /* or NULL */
     enum rcpt_state state;
-    unsigned attempts;      /* tries of this kind of work (notifications, queued or accepted; returns; DSNs) */
-    msec_t next;            /* when due */
-    msec_t since;           /* when it came into this state */
-    bool offered;           /* a notification may have reached the peer (EV other than UNREACHABLE with
+    unsigned attempts; /* tries of this kind of work (notifications, queued or accepted; returns; DSNs) */
+    msec_t next;       /* when due */
+    msec_t since;      /* when it came into this state */
+    bool offered;      /* a notification may have reached the peer (EV other than UNREACHABLE with
                                "not sent", or any request whose fate is unknown) */
-    msec_t fetching;        /* when a fetch for this recipient's domain began that has not ended, 0 none */
-    msec_t fetched;         /* when the whole message was served for it, 0 never */
+    msec_t fetching;   /* when a fetch for this recipient's domain began that has not ended, 0 none */
+    msec_t fetched;    /* when the whole message was served for it, 0 never */
     char dsn[ERROR_DSN_MAX];
-    char *text;             /* last reply or error, or NULL */
-    char *peer;             /* who said it ("bridge.b.test[127.0.0.3]:8443"), or NULL */
-    char *domain;           /* normalized recipient domain: aud */
+    char *text;   /* last reply or error, or NULL */
+    char *peer;   /* who said it ("bridge.b.test[127.0.0.3]:8443"), or NULL */
+    char *domain; /* normalized recipient domain: aud */
 };
 
 /* One message with those of its recipients that the query asked for (in a claim: of one domain). */
 struct store_entry {
     char *id;
     char *queue_id, *message_id, *client, *login; /* "" when unknown */
-    struct envelope envelope; /* without recipients */
-    char *iss;                /* normalized domain of the sender; "" for the null sender */
+    struct envelope envelope;                     /* without recipients */
+    char *iss;                                    /* normalized domain of the sender; "" for the null sender */
     uint64_t size;
     uint8_t digest[DIGEST_SIZE];
     msec_t created, expires;
@@ -144,8 +144,8 @@ void store_entries_free(struct store_entries **entries);
  * the caller looks at `expires`. *next_r: when the next such work is due (-1: none known), so that a
  * caller knows how long to sleep.
  */
-enum result store_claim(struct store *store, enum store_work work, size_t max, msec_t lease, struct store_entries **entries_r,
-                        msec_t *next_r, struct error *err);
+enum result store_claim(struct store *store, enum store_work work, size_t max, msec_t lease,
+                        struct store_entries **entries_r, msec_t *next_r, struct error *err);
 /*
  * As above for these messages, whether their hold is over or not (after store_release()): what was tried before, or is leased,
  * is left out. May be empty.
@@ -159,10 +159,10 @@ struct store_settlement {
     int64_t rid;
     enum rcpt_event event;
     char dsn[ERROR_DSN_MAX];
-    const char *text; /* copied; NULL for none */
-    const char *peer; /* copied; NULL for none */
-    msec_t next;      /* when the state that follows is due (absolute); 0: now */
-    bool offered;     /* adds to store_rcpt.offered */
+    const char *text;    /* copied; NULL for none */
+    const char *peer;    /* copied; NULL for none */
+    msec_t next;         /* when the state that follows is due (absolute); 0: now */
+    bool offered;        /* adds to store_rcpt.offered */
     bool unless_fetched; /* changes nothing if the peer is fetching or has fetched: for RECALL and FALLBACK */
 };
 
@@ -226,20 +226,21 @@ enum result store_list(struct store *store, const char *after, size_t max, struc
 
 struct store_event {
     msec_t when;
-    char *what;    /* "stored", "fetched", what store_add_event() was given, a state that was reached, or an event that kept it */
+    char *what; /* "stored", "fetched", what store_add_event() was given, a state reached, or an event that kept it */
     char *address; /* recipient, or NULL */
     char *text;    /* details, or NULL */
 };
-enum result store_events(struct store *store, const char *id, struct store_event **events_r, size_t *n_r, struct error *err);
+enum result store_events(struct store *store, const char *id, struct store_event **events_r, size_t *n_r,
+                         struct error *err);
 void store_events_free(struct store_event **events, size_t n);
 /* Adds a line to the trace of a message. Not awaited: lost with a crash before the next commit. */
 void store_add_event(struct store *store, const char *id, const char *address, const char *what, const char *text);
 
 struct store_stats {
     uint64_t rcpts[RCPT_STATES];
-    uint64_t messages;     /* with a recipient that is not final */
+    uint64_t messages; /* with a recipient that is not final */
     uint64_t bodies, body_bytes;
-    msec_t oldest;         /* creation of the oldest of these messages, 0 none */
+    msec_t oldest; /* creation of the oldest of these messages, 0 none */
 };
 enum result store_stats(struct store *store, struct store_stats *stats_r, struct error *err);
 
@@ -253,7 +254,8 @@ enum result store_purge(struct store *store, msec_t history, size_t max, bool *m
 
 /* ---- the policy cache (lib/policy_cache.h says what the fields mean) ---- */
 struct policy_cache_entry;
-enum result store_policy_load(struct store *store, const char *domain, struct policy_cache_entry **entry_r, struct error *err);
+enum result store_policy_load(struct store *store, const char *domain, struct policy_cache_entry **entry_r,
+                              struct error *err);
 enum result store_policy_save(struct store *store, const struct policy_cache_entry *entry, store_done *done, void *arg,
                               struct error *err);
 

@@ -76,7 +76,7 @@ static enum result apply_claim(struct sqlite_change *change, struct sqlite_db *d
     store_builder_init(&c->found);
     if (c->ids == NULL)
         r = select_due(c, db, err);
-    for (size_t i = 0; r == RESULT_OK && i < c->nids; i++)
+    for (size_t i = 0; r == RESULT_OK && c->ids != NULL && i < c->nids; i++)
         r = select_released(c, db, c->ids[i], err);
     if (r == RESULT_OK)
         r = store_builder_load(&c->found, db, err);

@@ -111,9 +111,9 @@ void token_make(const struct token_secret *s, const char *id, const char *aud, c
     size_t aud_len = strlen(aud);
     assert(aud_len <= DOMAIN_MAX);
     make_mac(s->secrets[0], id, aud, aud_len, mac);
-    memcpy(out, aud, aud_len);
-    out[aud_len] = '~';
-    digest_text(mac, out + aud_len + 1);
+    char *end = stpcpy(out, aud);
+    *end++ = '~';
+    digest_text(mac, end);
 }
 
 bool token_check(const struct token_secret *s, const char *id, const char *token, char aud_r[DOMAIN_MAX + 1])

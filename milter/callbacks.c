@@ -75,8 +75,9 @@ static void ask_for_macros(SMFICTX *ctx)
     smfi_setsymlist(ctx, SMFIM_EOM, content);
 }
 
-static sfsistat on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps, unsigned long f2, unsigned long f3,
-                             unsigned long *actions_r, unsigned long *steps_r, unsigned long *f2_r, unsigned long *f3_r)
+static sfsistat on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long steps, unsigned long f2,
+                             unsigned long f3, unsigned long *actions_r, unsigned long *steps_r, unsigned long *f2_r,
+                             unsigned long *f3_r)
 {
     (void)f2, (void)f3;
     struct session *s = session_of(ctx);

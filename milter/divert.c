@@ -126,8 +126,8 @@ static enum fate delete_recipients(struct session *s, struct store *store, const
             deleted++;
             continue;
         }
-        log_warning("%s: pontoon=%s, to=<%s>: the MTA is gone before it deleted the recipient", queue_id(&s->m), s->m.id,
-                    s->m.envelope.rcpts[i].address);
+        log_warning("%s: pontoon=%s, to=<%s>: the MTA is gone before it deleted the recipient", queue_id(&s->m),
+                    s->m.id, s->m.envelope.rcpts[i].address);
         if (deleted > 0)
             return FATE_UNCERTAIN;
         if (stored == 0 || store_withdraw(store, s->m.id, &err) == RESULT_OK)

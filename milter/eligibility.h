@@ -13,10 +13,10 @@
 #include "milter/settings.h"
 
 struct eligibility_message {
-    const char *sender;           /* without brackets, "" the null sender, NULL: malformed */
-    bool smtputf8;                /* declared with MAIL */
-    bool params_known;            /* every MAIL parameter is one that we can carry */
-    bool can_divert;              /* the MTA gives headers exactly and deletes recipients */
+    const char *sender; /* without brackets, "" the null sender, NULL: malformed */
+    bool smtputf8;      /* declared with MAIL */
+    bool params_known;  /* every MAIL parameter is one that we can carry */
+    bool can_divert;    /* the MTA gives headers exactly and deletes recipients */
     bool authenticated;
     const struct netaddr *client; /* NULL: no network client */
     uint64_t size;                /* declared, or 0 */

@@ -58,7 +58,8 @@ bool bounce_write(const struct config *config, const struct store_entry *entry, 
     size_t n = entry->envelope.sender[0] ? fill_rcpts(entry, rcpts) : 0;
     if (n > 0) {
         bool eight_bit = entry->envelope.body == BODY_8BITMIME;
-        bool full = dsn_wants_full(entry->envelope.ret, entry->size, (uint64_t)config_number(config, "store.dsn-full-max"));
+        bool full =
+            dsn_wants_full(entry->envelope.ret, entry->size, (uint64_t)config_number(config, "store.dsn-full-max"));
         struct dsn d = {
             .hostname = config_hostname(config),
             .id = entry->id,

@@ -3,7 +3,8 @@
 
 #include "lib/log.h"
 
-bool capability_check(const struct token_secret *secret, struct http_request *req, const char *id, char aud_r[DOMAIN_MAX + 1])
+bool capability_check(const struct token_secret *secret, struct http_request *req, const char *id,
+                      char aud_r[DOMAIN_MAX + 1])
 {
     const char *token = http_request_bearer(req);
     if (token != NULL && token_check(secret, id, token, aud_r))

@@ -28,11 +28,11 @@ struct context {
     struct discovery *discovery;
     struct jws_key *key;
     struct token_secret *secret;
-    struct publish *publish;     /* the policy document */
-    struct serve *serve;         /* fetches under way */
+    struct publish *publish; /* the policy document */
+    struct serve *serve;     /* fetches under way */
     struct notifier *notifier;
     struct give_back *give_back;
-    bool draining;               /* SIGTERM came: nothing new is begun */
+    bool draining; /* SIGTERM came: nothing new is begun */
 };
 
 #endif

@@ -16,7 +16,7 @@ struct destination {
     struct work *queue, **tail;      /* what waits */
     struct notify_request *requests; /* what is under way */
     unsigned nrequests;
-    bool asking;                     /* the policy is being looked up */
+    bool asking; /* the policy is being looked up */
 };
 
 struct destinations {
@@ -293,7 +293,8 @@ static void pump(struct destination *d)
         destination_free(d);
         return;
     }
-    if (d->queue == NULL || d->asking || d->nrequests >= (unsigned)config_number(ctx->config, "store.notify-connections"))
+    if (d->queue == NULL || d->asking ||
+        d->nrequests >= (unsigned)config_number(ctx->config, "store.notify-connections"))
         return;
     d->asking = true;
     discovery_get(ctx->discovery, d->aud, false, got_policy, d);

@@ -78,7 +78,8 @@ static void settle_task(struct task *t, const struct local_mta_answer *answers, 
     for (size_t i = 0; i < t->work->nrcpts; i++) {
         const struct local_mta_answer *a = &answers[i < n ? i : n - 1];
         struct outcome_news news = {.dsn = a->dsn, .text = a->text, .peer = relay};
-        news.event = a->result == RESULT_OK ? t->kind->done : (a->result == RESULT_PERM ? t->kind->failed : t->kind->later);
+        news.event =
+            a->result == RESULT_OK ? t->kind->done : (a->result == RESULT_PERM ? t->kind->failed : t->kind->later);
         outcome_add(&out, ctx->config, t->work->entry, work_rcpt(t->work, i), &news);
     }
     outcome_settle(&out, ctx->store, loop_relay_done, loop_relay_new(ctx->loop, settled, t->owner));
@@ -91,8 +92,9 @@ static void sent(void *arg, const struct local_mta_answer *answers, size_t n, co
     const struct store_entry *e = t->work->entry;
     t->delivery = NULL;
     if (t->kind->work == STORE_BOUNCE)
-        log_info("%s: sender delivery status notification to <%s>: %s (%s), pontoon=%s", outcome_log_id(e), e->envelope.sender,
-                 answers[0].result == RESULT_OK ? "sent" : result_name(answers[0].result), answers[0].text, e->id);
+        log_info("%s: sender delivery status notification to <%s>: %s (%s), pontoon=%s", outcome_log_id(e),
+                 e->envelope.sender, answers[0].result == RESULT_OK ? "sent" : result_name(answers[0].result),
+                 answers[0].text, e->id);
     settle_task(t, answers, n, relay);
     task_free(t);
 }
@@ -129,7 +131,8 @@ static void begin(struct give_back *g, const struct kind *kind, struct work *w)
     struct store_body *body = NULL;
     struct error err;
     if (store_body_open_local(g->ctx->store, w->entry->id, &body, &err) != RESULT_OK) {
-        log_error("%s: can't open the stored message: %s, pontoon=%s", outcome_log_id(w->entry), err.text, w->entry->id);
+        log_error("%s: can't open the stored message: %s, pontoon=%s", outcome_log_id(w->entry), err.text,
+                  w->entry->id);
         end_early(t, RESULT_TEMP, "4.3.0", err.text);
         return;
     }

@@ -14,7 +14,7 @@ struct local_mta_delivery {
     struct local_mta_message m;
     struct smtp_transaction *t;
     struct local_mta_answer *answers;
-    bool *accepted; /* recipients whose RCPT was accepted */
+    bool *accepted;  /* recipients whose RCPT was accepted */
     uint64_t offset; /* in the stored body */
     bool head_sent;
     struct digest *digest;
@@ -142,7 +142,8 @@ static void on_final(void *arg, const struct smtp_reply *replies, size_t n)
     finish(d);
 }
 
-static void on_failed(void *arg, enum result result, const struct smtp_reply *reply, bool after_dot, const struct error *err)
+static void on_failed(void *arg, enum result result, const struct smtp_reply *reply, bool after_dot,
+                      const struct error *err)
 {
     (void)after_dot;
     struct local_mta_delivery *d = arg;
@@ -165,7 +166,8 @@ static const struct smtp_callbacks callbacks = {
     .on_failed = on_failed,
 };
 
-struct local_mta_delivery *local_mta_send(struct smtp_pool *pool, struct local_mta_message *m, local_mta_done *done, void *arg)
+struct local_mta_delivery *local_mta_send(struct smtp_pool *pool, struct local_mta_message *m, local_mta_done *done,
+                                          void *arg)
 {
     struct local_mta_delivery *d = mem_zero(1, sizeof *d);
     d->m = *m;

@@ -11,10 +11,10 @@
 #include "lib/store.h"
 
 struct local_mta_message {
-    struct envelope envelope;  /* owned */
-    struct buf head;           /* owned: goes first */
-    struct store_body *body;   /* owned, may be NULL: all of it goes next */
-    struct buf tail;           /* owned: goes last */
+    struct envelope envelope; /* owned */
+    struct buf head;          /* owned: goes first */
+    struct store_body *body;  /* owned, may be NULL: all of it goes next */
+    struct buf tail;          /* owned: goes last */
 };
 
 struct local_mta_answer {
@@ -32,7 +32,8 @@ struct local_mta_delivery;
 typedef void local_mta_done(void *arg, const struct local_mta_answer *answers, size_t n, const char *relay);
 
 /* Takes over what `m` holds. The stored body's digest is checked on the way: a damaged one is RESULT_TEMP, and not sent. */
-struct local_mta_delivery *local_mta_send(struct smtp_pool *pool, struct local_mta_message *m, local_mta_done *done, void *arg);
+struct local_mta_delivery *local_mta_send(struct smtp_pool *pool, struct local_mta_message *m, local_mta_done *done,
+                                          void *arg);
 void local_mta_cancel(struct local_mta_delivery **d); /* no callback */
 
 #endif

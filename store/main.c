@@ -20,7 +20,7 @@ enum {
     PURGE_EVERY = 60000, /* ms */
     PURGE_SOON = 200,
     PURGE_MAX = 500,
-    DRAIN_LOOK = 50,     /* ms between looks whether all is done */
+    DRAIN_LOOK = 50, /* ms between looks whether all is done */
     FIRST_LISTENERS = 8,
 };
 
@@ -55,7 +55,8 @@ static enum result check(const struct config *config, struct error *err)
     size_t n;
     config_list(config, "domains", &n);
     if (n == 0)
-        return error_set(err, RESULT_PERM, "domains (%s): name the mail domains of this site", config_where(config, "domains"));
+        return error_set(err, RESULT_PERM, "domains (%s): name the mail domains of this site",
+                         config_where(config, "domains"));
     enum result r = check_listeners(config, err);
     struct tls_server *tls = NULL;
     if (r == RESULT_OK)
@@ -120,7 +121,8 @@ static void listen_all(struct main *m)
         .body_max = VERDICTS_SIZE_MAX,
         .idle_timeout = config_time(config, "store.idle-timeout"),
     };
-    must(tls_server_new(config_string(config, "store.certificate"), config_string(config, "store.key"), &m->tls, &err), &err);
+    must(tls_server_new(config_string(config, "store.certificate"), config_string(config, "store.key"), &m->tls, &err),
+         &err);
     m->server = http_server_new(m->ctx.loop, &limits, m->tls, routes_handle, &m->ctx);
     size_t n;
     const char *const *list = config_list(config, "store.listen", &n);
@@ -179,7 +181,8 @@ static void reload(struct daemon *d, const struct config *old, void *arg)
 static void drain_look(void *arg)
 {
     struct main *m = arg;
-    unsigned left = notifier_count(m->ctx.notifier) + give_back_count(m->ctx.give_back) + http_server_requests(m->server);
+    unsigned left =
+        notifier_count(m->ctx.notifier) + give_back_count(m->ctx.give_back) + http_server_requests(m->server);
     if (left > 0 && clock_mono() < m->drain_until) {
         loop_timer_set(m->drain_timer, DRAIN_LOOK);
         return;

@@ -14,11 +14,11 @@
 #include "store/outcome.h"
 
 enum {
-    CLAIM_MAX = 500,      /* recipients in one claim */
-    IN_HAND_MAX = 4000,   /* recipients claimed at one time: bounds memory, whatever waits */
-    WAKEUPS_MAX = 200,    /* datagrams taken in one turn */
-    SLEEP_MAX = 60000,    /* ms: other nodes' changes are seen after this at the latest */
-    ERROR_SLEEP = 2000,   /* ms after the store failed */
+    CLAIM_MAX = 500,    /* recipients in one claim */
+    IN_HAND_MAX = 4000, /* recipients claimed at one time: bounds memory, whatever waits */
+    WAKEUPS_MAX = 200,  /* datagrams taken in one turn */
+    SLEEP_MAX = 60000,  /* ms: other nodes' changes are seen after this at the latest */
+    ERROR_SLEEP = 2000, /* ms after the store failed */
 };
 
 struct notifier {
@@ -136,7 +136,8 @@ static void woken(evutil_socket_t fd, short what, void *arg)
         return; /* their hold ends by itself */
     struct store_entries *entries = NULL;
     struct error err;
-    if (store_claim_messages(n->ctx->store, list, count, config_time(n->ctx->config, "store.lease"), &entries, &err) != RESULT_OK)
+    if (store_claim_messages(n->ctx->store, list, count, config_time(n->ctx->config, "store.lease"), &entries, &err) !=
+        RESULT_OK)
         log_error("can't claim new messages: %s", err.text);
     work_split(&entries, sort_out, n);
 }

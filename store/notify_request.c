@@ -172,22 +172,18 @@ static void refused(struct notify_request *r, const struct http_response *res)
 {
     char text[ERROR_TEXT_MAX];
     problem_text(res, text, sizeof text);
-    struct notify_answer answer = {.peer = res->peer, .news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.4.0", .text = text}};
+    struct notify_answer answer = {.peer = res->peer,
+                                   .news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.4.0", .text = text}};
     switch (res->status) {
     case 400:
     case 413:
         answer.unreadable = true;
         answer.news.event = RCPT_EV_FALLBACK;
         break;
-    case 403: /* it doesn't want mail from us this way */
-        answer.news.event = RCPT_EV_FALLBACK;
-        break;
+    case 403: /* it doesn't want mail from us this way */ answer.news.event = RCPT_EV_FALLBACK; break;
     case 429:
-    case 503:
-        answer.news.retry_after = res->retry_after ? retry_after_parse(res->retry_after, clock_now()) : 0;
-        break;
-    default:
-        break;
+    case 503: answer.news.retry_after = res->retry_after ? retry_after_parse(res->retry_after, clock_now()) : 0; break;
+    default: break;
     }
     log_warning("notification for %s refused by %s: %s", r->aud, res->peer, text);
     finish(r, &answer);
@@ -225,8 +221,8 @@ static void answered(void *arg, enum result result, const struct http_response *
             finish(r, &(struct notify_answer){.verdicts = v, .peer = res->peer});
         } else {
             log_warning("notification for %s: %s answered nonsense: %s", r->aud, res->peer, bad.text);
-            finish(r, &(struct notify_answer){.peer = res->peer,
-                                              .news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.5.0", .text = bad.text}});
+            finish(r, &(struct notify_answer){
+                          .peer = res->peer, .news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.5.0", .text = bad.text}});
         }
         verdicts_free(&v);
     }
@@ -250,11 +246,12 @@ static void post(struct notify_request *r)
     mem_free(&url);
 }
 
-struct notify_request *notify_request_new(struct context *ctx, const struct policy *policy, const char *iss, const char *aud,
-                                          struct work *batch, notify_request_done *done, void *arg)
+struct notify_request *notify_request_new(struct context *ctx, const struct policy *policy, const char *iss,
+                                          const char *aud, struct work *batch, notify_request_done *done, void *arg)
 {
     struct notify_request *r = mem_zero(1, sizeof *r);
-    *r = (struct notify_request){.ctx = ctx, .policy = discovery_hold(policy), .batch = batch, .done = done, .arg = arg};
+    *r =
+        (struct notify_request){.ctx = ctx, .policy = discovery_hold(policy), .batch = batch, .done = done, .arg = arg};
     snprintf(r->aud, sizeof r->aud, "%s", aud);
     r->body = signed_batch(r, iss);
     for (const struct work *w = batch; w != NULL; w = w->next)
@@ -266,8 +263,9 @@ struct notify_request *notify_request_new(struct context *ctx, const struct poli
 /* ---- reading ---- */
 
 static const enum rcpt_event events[] = {
-    [VERDICT_DELIVERED] = RCPT_EV_DELIVERED, [VERDICT_ACCEPTED] = RCPT_EV_ACCEPTED, [VERDICT_DEFERRED] = RCPT_EV_DEFERRED,
-    [VERDICT_REJECTED] = RCPT_EV_REJECTED,   [VERDICT_USE_SMTP] = RCPT_EV_USE_SMTP,
+    [VERDICT_DELIVERED] = RCPT_EV_DELIVERED, [VERDICT_ACCEPTED] = RCPT_EV_ACCEPTED,
+    [VERDICT_DEFERRED] = RCPT_EV_DEFERRED,   [VERDICT_REJECTED] = RCPT_EV_REJECTED,
+    [VERDICT_USE_SMTP] = RCPT_EV_USE_SMTP,
 };
 
 static const struct verdict *find_verdict(const struct verdicts *v, const char *id, const char *address)
@@ -290,8 +288,11 @@ void notify_answer_apply(const struct notify_answer *a, const struct work *list,
         for (size_t i = 0; i < w->nrcpts; i++) {
             const struct store_rcpt *rcpt = work_rcpt(w, i);
             const struct verdict *v = find_verdict(a->verdicts, w->entry->id, rcpt->address);
-            struct outcome_news news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.5.0", .text = "the answer has no verdict for it",
-                                        .peer = a->peer, .offered = true};
+            struct outcome_news news = {.event = RCPT_EV_UNREACHABLE,
+                                        .dsn = "4.5.0",
+                                        .text = "the answer has no verdict for it",
+                                        .peer = a->peer,
+                                        .offered = true};
             if (v != NULL) {
                 news.event = events[v->kind];
                 news.dsn = v->dsn;

@@ -23,8 +23,8 @@ struct notify_answer {
 typedef void notify_request_done(void *arg, struct notify_request *r, const struct notify_answer *answer);
 
 /* Takes over the batch; holds the policy. */
-struct notify_request *notify_request_new(struct context *ctx, const struct policy *policy, const char *iss, const char *aud,
-                                          struct work *batch, notify_request_done *done, void *arg);
+struct notify_request *notify_request_new(struct context *ctx, const struct policy *policy, const char *iss,
+                                          const char *aud, struct work *batch, notify_request_done *done, void *arg);
 /* Without a callback; unlinks it from the list that `r` points into and releases its work. */
 void notify_request_cancel(struct notify_request **r);
 

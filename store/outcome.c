@@ -43,8 +43,8 @@ static void log_line(const struct store_entry *entry, const struct store_rcpt *r
     const struct status *s = &statuses[next];
     const char *dsn = news->dsn && news->dsn[0] && news->dsn[0] == s->dsn[0] ? news->dsn : s->dsn;
     double delay = (double)(clock_now() - entry->created) / 1000.0;
-    log_info("%s: to=<%s>, relay=%s, delay=%.2f, dsn=%s, status=%s (%s%s), pontoon=%s", outcome_log_id(entry), rcpt->address,
-             news->peer ? news->peer : "none", delay, dsn, s->word, explanation(next),
+    log_info("%s: to=<%s>, relay=%s, delay=%.2f, dsn=%s, status=%s (%s%s), pontoon=%s", outcome_log_id(entry),
+             rcpt->address, news->peer ? news->peer : "none", delay, dsn, s->word, explanation(next),
              news->text && news->text[0] ? news->text : rcpt_event_name(news->event), entry->id);
 }
 

@@ -19,12 +19,12 @@ struct outcome {
 
 struct outcome_news {
     enum rcpt_event event;
-    const char *dsn;   /* or "" */
-    const char *text;  /* reply or error; or NULL */
-    const char *peer;  /* who said it; or NULL */
+    const char *dsn;    /* or "" */
+    const char *text;   /* reply or error; or NULL */
+    const char *peer;   /* who said it; or NULL */
     msec_t retry_after; /* the peer's wish, 0 none */
-    bool offered;      /* the peer may hold a promise or the message */
-    bool regardless;   /* FALLBACK though the peer has fetched: it never said what became of it */
+    bool offered;       /* the peer may hold a promise or the message */
+    bool regardless;    /* FALLBACK though the peer has fetched: it never said what became of it */
 };
 
 /* Adds one recipient's news: computes when to look again, logs the recipient's line. Copies what it needs. */

@@ -21,7 +21,8 @@ static bool has_kid(const json_t *keys, const char *kid)
 {
     size_t i;
     json_t *k;
-    json_array_foreach(keys, i, k) {
+    json_array_foreach(keys, i, k)
+    {
         const char *known = json_string_value(json_object_get(k, "kid"));
         if (known != NULL && strcmp(known, kid) == 0)
             return true;
@@ -86,8 +87,8 @@ enum result publish_new(const struct config *config, struct publish **p_r, struc
     const char *const *inbound = config_list(config, "policy.inbound", &nin);
     const char *const *outbound = config_list(config, "policy.outbound", &nout);
     uint64_t max_size = (uint64_t)config_number(config, "policy.max-size");
-    char *text = policy_write(configured_mode(config), config_time(config, "policy.max-age") / 1000, inbound, nin, outbound,
-                              nout, jwks, max_size ? max_size : UINT64_MAX);
+    char *text = policy_write(configured_mode(config), config_time(config, "policy.max-age") / 1000, inbound, nin,
+                              outbound, nout, jwks, max_size ? max_size : UINT64_MAX);
     json_decref(jwks);
 
     /* What we publish must be what others can read: the same parser decides. */
@@ -128,7 +129,8 @@ static bool host_is_ours(const struct config *config, const char *host)
 void publish_answer(const struct publish *p, const struct config *config, struct http_request *req)
 {
     if (!host_is_ours(config, http_request_header(req, "Host"))) {
-        http_reply_problem(req, 404, "no policy for this host name: it must be sender-store.DOMAIN of a domain of this site", 0);
+        http_reply_problem(req, 404,
+                           "no policy for this host name: it must be sender-store.DOMAIN of a domain of this site", 0);
         return;
     }
     http_reply(req, 200, NULL, 0, "application/json", p->document, strlen(p->document));

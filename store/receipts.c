@@ -69,8 +69,10 @@ static bool collect(struct context *ctx, const struct store_entries *known, cons
     }
     for (size_t i = 0; i < m->nrcpts; i++) {
         const struct verdict *v = &m->rcpts[i].verdict;
-        outcome_add(out, ctx->config, &known->entries[0], find_rcpt(known, m->rcpts[i].address),
-                    &(struct outcome_news){.event = receipt_event(v->kind), .dsn = v->dsn, .text = v->text, .peer = peer, .offered = true});
+        outcome_add(
+            out, ctx->config, &known->entries[0], find_rcpt(known, m->rcpts[i].address),
+            &(struct outcome_news){
+                .event = receipt_event(v->kind), .dsn = v->dsn, .text = v->text, .peer = peer, .offered = true});
     }
     return true;
 }
@@ -84,7 +86,8 @@ static void apply(struct context *ctx, struct http_request *req, const struct st
     struct outcome out = {0};
     struct error err;
     if (!collect(ctx, known, m, peer, &out, &err)) {
-        log_warning("%s: refused a receipt from %s: %s, pontoon=%s", known->entries[0].id, peer, err.text, known->entries[0].id);
+        log_warning("%s: refused a receipt from %s: %s, pontoon=%s", known->entries[0].id, peer, err.text,
+                    known->entries[0].id);
         http_reply_problem(req, 400, err.text, 0);
     } else {
         struct taking *t = mem_zero(1, sizeof *t);

@@ -76,8 +76,8 @@ void routes_handle(struct http_request *req, void *arg)
         if (!route_matches(&routes[i], path, id))
             continue;
         if (strstr(routes[i].methods, http_request_method(req)) == NULL)
-            http_reply(req, 405, &(struct http_header){"Allow", routes[i].methods[0] == 'P' ? "POST" : "GET, HEAD"}, 1, NULL,
-                       NULL, 0);
+            http_reply(req, 405, &(struct http_header){"Allow", routes[i].methods[0] == 'P' ? "POST" : "GET, HEAD"}, 1,
+                       NULL, NULL, 0);
         else
             routes[i].handle(ctx, req, id);
         return;

@@ -18,7 +18,7 @@ struct fetch {
     char peer[NETADDR_TEXT_SIZE];
     struct http_request *req; /* until it is answered */
     struct store_body *body;
-    bool noted;               /* the store knows that it began */
+    bool noted; /* the store knows that it began */
     uint64_t first, last;
 };
 
@@ -38,7 +38,7 @@ struct serve *serve_new(struct context *ctx)
 static void fetch_free(struct fetch *f)
 {
     struct fetch **p = &f->serve->fetches;
-    while (*p != f)
+    while (*p != f) /* NOLINT(clang-analyzer-core.NullDereference): it is in the list */
         p = &(*p)->next;
     *p = f->next;
     f->serve->count--;
@@ -91,7 +91,8 @@ static void end_noted(void *arg, enum result result, const struct error *err)
 static void note_end(const struct fetch *f, bool whole)
 {
     struct error err;
-    if (f->noted && store_fetch_end(f->serve->ctx->store, f->id, f->aud, whole, f->peer, end_noted, NULL, &err) != RESULT_OK)
+    if (f->noted &&
+        store_fetch_end(f->serve->ctx->store, f->id, f->aud, whole, f->peer, end_noted, NULL, &err) != RESULT_OK)
         end_noted(NULL, err.result, &err);
 }
 
@@ -164,8 +165,8 @@ static void stream(struct fetch *f)
         http_reply(req, 416, h.list + 3, 1, NULL, NULL, 0);
         sent(f, false);
     } else {
-        http_reply_stream(req, part ? 206 : 200, h.list, part ? 4 : 3, "message/rfc822", size ? f->last - f->first + 1 : 0,
-                          pull, sent, f);
+        http_reply_stream(req, part ? 206 : 200, h.list, part ? 4 : 3, "message/rfc822",
+                          size ? f->last - f->first + 1 : 0, pull, sent, f);
     }
     free_headers(&h);
 }

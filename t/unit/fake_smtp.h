@@ -36,7 +36,7 @@ struct fake_smtp {
     const char *const *scripts[FAKE_CONNECTIONS]; /* each ends with NULL */
     struct fake_connection connections[FAKE_CONNECTIONS];
     unsigned accepted, closed;
-    char log[64 * 1024];       /* commands, each ending in '\n' */
+    char log[64 * 1024];      /* commands, each ending in '\n' */
     struct evbuffer *content; /* of the last D: line, as it came */
     char error[300];          /* what went against the script, or "" */
 };
@@ -85,7 +85,8 @@ static bool fake_content(struct fake_connection *c)
     evbuffer_add_buffer(c->server->content, in);
     size_t len = evbuffer_get_length(c->server->content);
     const char *data = (const char *)evbuffer_pullup(c->server->content, -1);
-    c->in_content = (len != 3 || memcmp(data, ".\r\n", 3) != 0) && (len < 5 || memcmp(data + len - 5, "\r\n.\r\n", 5) != 0);
+    c->in_content =
+        (len != 3 || memcmp(data, ".\r\n", 3) != 0) && (len < 5 || memcmp(data + len - 5, "\r\n.\r\n", 5) != 0);
     return !c->in_content;
 }
 
@@ -180,7 +181,8 @@ static void fake_start(struct fake_smtp *f, struct loop *loop)
                                           (struct sockaddr *)&sin, sizeof sin);
     assert_non_null(f->listener);
     f->address.len = sizeof f->address.sa;
-    assert_int_equal(getsockname(evconnlistener_get_fd(f->listener), (struct sockaddr *)&f->address.sa, &f->address.len), 0);
+    assert_int_equal(
+        getsockname(evconnlistener_get_fd(f->listener), (struct sockaddr *)&f->address.sa, &f->address.len), 0);
 }
 
 static void fake_stop(struct fake_smtp *f)

@@ -56,13 +56,13 @@ struct bad_document {
 };
 
 /* Fails unless `text` is refused with just this error. The parser is given to it as a function on text. */
-#define assert_refused(call, err, wanted, changed)                                                                     \
-    do {                                                                                                               \
-        (err).text[0] = '\0';                                                                                          \
-        if ((call) != RESULT_PERM)                                                                                     \
-            fail_msg("%s: taken, but wanted: %s", (changed), (wanted));                                                \
-        if (strcmp((err).text, (wanted)) != 0)                                                                         \
-            fail_msg("%s: error is \"%s\", but wanted \"%s\"", (changed), (err).text, (wanted));                       \
+#define assert_refused(call, err, wanted, changed)                                               \
+    do {                                                                                         \
+        (err).text[0] = '\0';                                                                    \
+        if ((call) != RESULT_PERM)                                                               \
+            fail_msg("%s: taken, but wanted: %s", (changed), (wanted));                          \
+        if (strcmp((err).text, (wanted)) != 0)                                                   \
+            fail_msg("%s: error is \"%s\", but wanted \"%s\"", (changed), (err).text, (wanted)); \
     } while (0)
 
 #endif

@@ -78,9 +78,8 @@ static inline void knot_up(struct knot *k, const struct site *site, const char *
     snprintf(file, sizeof file, "%s/knot.conf", site->dir);
     k->pid = fork();
     if (k->pid == 0) {
-        freopen("/dev/null", "w", stdout);
-        freopen("/dev/null", "w", stderr);
-        execlp("knotd", "knotd", "-c", file, (char *)NULL);
+        if (freopen("/dev/null", "w", stdout) != NULL && freopen("/dev/null", "w", stderr) != NULL)
+            execlp("knotd", "knotd", "-c", file, (char *)NULL);
         _exit(127);
     }
     /* knotc waits for the socket only with its own patience: ask until it answers. */

@@ -24,7 +24,7 @@ static inline void test_drop_line(enum log_level level, const char *text)
 }
 
 /* Log lines of the code under test are not shown unless TEST_LOG is set. */
-#define test_run(name, tests)                                  \
+#define test_run(name, tests)                                                \
     (cmocka_set_message_output(CM_OUTPUT_TAP), log_set_hook(test_drop_line), \
      _cmocka_run_group_tests((name), (tests), sizeof(tests) / sizeof((tests)[0]), NULL, NULL))
 

@@ -175,7 +175,7 @@ static void on_answer(void *arg, enum result result, const struct policy *policy
     a->result = result;
     if (policy != NULL)
         a->mode = policy->mode;
-    else
+    if (err != NULL)
         a->err = *err;
     loop_stop(site.loop);
 }

@@ -169,7 +169,8 @@ static void recipients(void **state)
     expect(eligibility_of_rcpt(s, &r), "no domain that could take part");
     r.address = "bob@localhost";
     expect(eligibility_of_rcpt(s, &r), "no domain that could take part");
-    r.address = "b\xc3\xb6" "b@b.test";
+    r.address = "b\xc3\xb6"
+                "b@b.test";
     expect(eligibility_of_rcpt(s, &r), "8-bit address without SMTPUTF8");
     r.smtputf8 = true;
     expect(eligibility_of_rcpt(s, &r), NULL);
@@ -239,9 +240,9 @@ static void snapshots(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages),   cmocka_unit_test(clients),    cmocka_unit_test(switched_off),
+        cmocka_unit_test(messages),    cmocka_unit_test(clients),    cmocka_unit_test(switched_off),
         cmocka_unit_test(bad_clients), cmocka_unit_test(recipients), cmocka_unit_test(transports),
-        cmocka_unit_test(policies),   cmocka_unit_test(snapshots),
+        cmocka_unit_test(policies),    cmocka_unit_test(snapshots),
     };
     return test_run("eligibility", tests);
 }

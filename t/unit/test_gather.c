@@ -22,11 +22,11 @@ static int remove_one(const char *path, const struct stat *st, int flag, struct 
     return remove(path);
 }
 
-#define MUST(call)                                                                                                     \
-    do {                                                                                                               \
-        struct error err = {0};                                                                                        \
-        if ((call) != RESULT_OK)                                                                                       \
-            fail_msg("%s", err.text);                                                                                  \
+#define MUST(call)                    \
+    do {                              \
+        struct error err = {0};       \
+        if ((call) != RESULT_OK)      \
+            fail_msg("%s", err.text); \
     } while (0)
 
 static void configure(struct site *site, const char *hostname)

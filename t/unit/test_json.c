@@ -108,10 +108,10 @@ static void typed_access(void **state)
     json_decref(j);
 }
 
-#define assert_access(call, wanted)                                                                                    \
-    do {                                                                                                               \
-        assert_int_equal((call), RESULT_PERM);                                                                         \
-        assert_string_equal(err.text, (wanted));                                                                       \
+#define assert_access(call, wanted)              \
+    do {                                         \
+        assert_int_equal((call), RESULT_PERM);   \
+        assert_string_equal(err.text, (wanted)); \
     } while (0)
 
 static void errors_name_the_member(void **state)

@@ -158,6 +158,7 @@ static const char *content(void)
     char *at = strstr(stored_bytes, "\r\n");
     while (at != NULL && (at[2] == '\t' || at[2] == ' '))
         at = strstr(at + 2, "\r\n");
+    assert_non_null(at);
     return at + 2;
 }
 
@@ -422,9 +423,12 @@ static void gate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(order_of_events),      TEST(bytes),          TEST(eight_bit_is_declared), TEST(trace_shows_a_sole_recipient),
-        TEST(left_to_smtp),         TEST(content_left_to_smtp), TEST(policy_sizes),    TEST(one_address_many_times),
-        TEST(store_failures),       TEST(mta_gone),       TEST(resubmission),          cmocka_unit_test(gate),
+        TEST(order_of_events),       TEST(bytes),
+        TEST(eight_bit_is_declared), TEST(trace_shows_a_sole_recipient),
+        TEST(left_to_smtp),          TEST(content_left_to_smtp),
+        TEST(policy_sizes),          TEST(one_address_many_times),
+        TEST(store_failures),        TEST(mta_gone),
+        TEST(resubmission),          cmocka_unit_test(gate),
     };
     return test_run("milter_session", tests);
 }

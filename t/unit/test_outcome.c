@@ -28,14 +28,16 @@ static int set_up(void **state)
 {
     struct fixture *f = mem_zero(1, sizeof *f);
     struct error err;
-    const char *text = "store { fallback-after = 10m\n settle-after = 1h\n expire-after = 1d\n retry-min = 1m\n retry-max = 5m }\n";
+    const char *text =
+        "store { fallback-after = 10m\n settle-after = 1h\n expire-after = 1d\n retry-min = 1m\n retry-max = 5m }\n";
     if (config_parse(text, "test", &f->config, &err) != RESULT_OK)
         return -1;
     clock_set_source(fake_clock);
     log_set_hook(catch_line);
     last_line[0] = '\0';
     f->rcpt = (struct store_rcpt){.rid = 7, .address = "bob@b.test", .domain = "b.test", .state = RCPT_QUEUED};
-    f->entry = (struct store_entry){.id = "01ID", .queue_id = "4XQ", .created = now, .expires = now + 86400000, .rcpts = &f->rcpt, .nrcpts = 1};
+    f->entry = (struct store_entry){
+        .id = "01ID", .queue_id = "4XQ", .created = now, .expires = now + 86400000, .rcpts = &f->rcpt, .nrcpts = 1};
     *state = f;
     return 0;
 }
@@ -82,7 +84,8 @@ static void expires_where_fallback_is_off(void **state)
     struct outcome_news news;
     struct error err;
     config_free(&f->config);
-    assert_int_equal(config_parse("store { fallback-after = 0\n settle-after = 0 }\n", "test", &f->config, &err), RESULT_OK);
+    assert_int_equal(config_parse("store { fallback-after = 0\n settle-after = 0 }\n", "test", &f->config, &err),
+                     RESULT_OK);
     f->entry.expires = now + 1;
     assert_false(outcome_overdue(f->config, &f->entry, &f->rcpt, &news));
     f->entry.expires = now;
@@ -110,8 +113,10 @@ static void own_work_is_due_at_once(void **state)
 {
     struct fixture *f = *state;
     struct outcome out = {0};
-    outcome_add(&out, f->config, &f->entry, &f->rcpt, &(struct outcome_news){.event = RCPT_EV_USE_SMTP, .text = "not migrated"});
-    outcome_add(&out, f->config, &f->entry, &f->rcpt, &(struct outcome_news){.event = RCPT_EV_REJECTED, .dsn = "5.1.1"});
+    outcome_add(&out, f->config, &f->entry, &f->rcpt,
+                &(struct outcome_news){.event = RCPT_EV_USE_SMTP, .text = "not migrated"});
+    outcome_add(&out, f->config, &f->entry, &f->rcpt,
+                &(struct outcome_news){.event = RCPT_EV_REJECTED, .dsn = "5.1.1"});
     assert_int_equal(out.list[0].next, now);
     assert_int_equal(out.list[1].next, now);
     outcome_free(&out);
@@ -123,10 +128,13 @@ static void logs_as_postfix_does(void **state)
     struct outcome out = {0};
     f->entry.created = now - 1500;
     outcome_add(&out, f->config, &f->entry, &f->rcpt,
-                &(struct outcome_news){
-                    .event = RCPT_EV_DELIVERED, .dsn = "2.0.0", .text = "250 2.0.0 Ok: queued as X", .peer = "bridge.b.test[192.0.2.1]:8443"});
-    assert_string_equal(last_line, "4XQ: to=<bob@b.test>, relay=bridge.b.test[192.0.2.1]:8443, delay=1.50, dsn=2.0.0, status=sent "
-                                   "(250 2.0.0 Ok: queued as X), pontoon=01ID");
+                &(struct outcome_news){.event = RCPT_EV_DELIVERED,
+                                       .dsn = "2.0.0",
+                                       .text = "250 2.0.0 Ok: queued as X",
+                                       .peer = "bridge.b.test[192.0.2.1]:8443"});
+    assert_string_equal(last_line,
+                        "4XQ: to=<bob@b.test>, relay=bridge.b.test[192.0.2.1]:8443, delay=1.50, dsn=2.0.0, status=sent "
+                        "(250 2.0.0 Ok: queued as X), pontoon=01ID");
     outcome_free(&out);
 }
 
@@ -136,7 +144,8 @@ static void late_news_are_silent(void **state)
     struct fixture *f = *state;
     struct outcome out = {0};
     f->rcpt.state = RCPT_DELIVERED;
-    outcome_add(&out, f->config, &f->entry, &f->rcpt, &(struct outcome_news){.event = RCPT_EV_DEFERRED, .dsn = "4.2.0"});
+    outcome_add(&out, f->config, &f->entry, &f->rcpt,
+                &(struct outcome_news){.event = RCPT_EV_DEFERRED, .dsn = "4.2.0"});
     assert_string_equal(last_line, "");
     outcome_free(&out);
 }

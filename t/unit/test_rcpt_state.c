@@ -9,6 +9,7 @@
  *          return-done return-later return-failed bounce-done bounce-later recall
  */
 static const char letters[RCPT_STATES + 1] = "QATBDRFX";
+/* clang-format off */
 static const char *const table[RCPT_STATES] = {
     "DAQBTQTB" "...." "." "X",
     "DAQBTATB" "...." "." "X",
@@ -19,6 +20,7 @@ static const char *const table[RCPT_STATES] = {
     "........" "...." "." ".",
     "........" "...." "." ".",
 };
+/* clang-format on */
 
 static void every_pair(void **state)
 {
@@ -30,8 +32,8 @@ static void every_pair(void **state)
             bool listed = rcpt_state_next((enum rcpt_state)s, (enum rcpt_event)e, &next);
             char is = listed ? letters[next] : '.';
             if (is != table[s][e])
-                fail_msg("%s + %s: is %c, should be %c", rcpt_state_name((enum rcpt_state)s), rcpt_event_name((enum rcpt_event)e),
-                         is, table[s][e]);
+                fail_msg("%s + %s: is %c, should be %c", rcpt_state_name((enum rcpt_state)s),
+                         rcpt_event_name((enum rcpt_event)e), is, table[s][e]);
             if (!listed)
                 assert_int_equal(next, RCPT_STATES); /* untouched */
         }

@@ -4,11 +4,11 @@
 #include "lib/mem.h"
 #include "lib/smtp_internal.h" /* for one look at what is about to be told */
 
-#define HELLO "S:220 fake ESMTP", "C:EHLO pontoon.test"
-#define OFFER "S:250-fake\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 DSN"
-#define PLAIN "S:250 fake"
+#define HELLO        "S:220 fake ESMTP", "C:EHLO pontoon.test"
+#define OFFER        "S:250-fake\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 DSN"
+#define PLAIN        "S:250 fake"
 #define WITH_XCLIENT "S:250-fake\r\n250-PIPELINING\r\n250 XCLIENT NAME ADDR PROTO HELO REVERSE_NAME"
-#define SCRIPT(...) ((const char *const[]){__VA_ARGS__, NULL}) /* lives as long as the block around it */
+#define SCRIPT(...)  ((const char *const[]){__VA_ARGS__, NULL}) /* lives as long as the block around it */
 
 static struct loop *loop;
 static struct fake_smtp server;
@@ -30,7 +30,7 @@ struct job {
     bool done;
     enum result result;
     struct error err;
-    bool after_dot, had_reply;
+    bool after_dot;
     size_t most_backlog;
     unsigned dots, answers;
     int final_fd;
@@ -147,7 +147,8 @@ static void on_final(void *arg, const struct smtp_reply *replies, size_t n)
     finish(j);
 }
 
-static void on_failed(void *arg, enum result result, const struct smtp_reply *reply, bool after_dot, const struct error *err)
+static void on_failed(void *arg, enum result result, const struct smtp_reply *reply, bool after_dot,
+                      const struct error *err)
 {
     struct job *j = arg;
     assert_int_equal(err->result, result);
@@ -228,8 +229,16 @@ static int setup(void **state)
     watchdog = loop_timer_new(loop, stop_on_hang, NULL);
     fake_start(&server, loop);
     options = (struct smtp_pool_options){
-        .server = server.address, .server_name = "fake", .helo = "pontoon.test", .max_connections = 2, .max_waiting = 3,
-        .connect_timeout = 5000, .command_timeout = 5000, .data_timeout = 5000, .final_timeout = 5000, .idle_timeout = 5000,
+        .server = server.address,
+        .server_name = "fake",
+        .helo = "pontoon.test",
+        .max_connections = 2,
+        .max_waiting = 3,
+        .connect_timeout = 5000,
+        .command_timeout = 5000,
+        .data_timeout = 5000,
+        .final_timeout = 5000,
+        .idle_timeout = 5000,
     };
     pool = NULL;
     running = 0;
@@ -264,9 +273,9 @@ static void delivers_pipelined(void **state)
     (void)state;
     struct job j;
     /* Everything up to the last RCPT is there before MAIL is answered. */
-    server.scripts[0] = SCRIPT(HELLO, OFFER, "C:MAIL FROM:<alice@a.test>", "C:RCPT TO:<r0@b.test>", "C:RCPT TO:<r1@b.test>",
-                               "S:250 2.1.0 Ok", "S:250 2.1.5 Ok", "S:550 5.1.1 no", "C:DATA", "S:354 go", "D:",
-                               "S:250 2.0.0 Ok: queued as Q", "W:");
+    server.scripts[0] = SCRIPT(HELLO, OFFER, "C:MAIL FROM:<alice@a.test>", "C:RCPT TO:<r0@b.test>",
+                               "C:RCPT TO:<r1@b.test>", "S:250 2.1.0 Ok", "S:250 2.1.5 Ok", "S:550 5.1.1 no", "C:DATA",
+                               "S:354 go", "D:", "S:250 2.0.0 Ok: queued as Q", "W:");
     open_pool();
     job_init(&j, 2);
     assert_int_equal(smtp_pool_busy(pool), 0);
@@ -285,8 +294,9 @@ static void delivers_in_lockstep(void **state)
 {
     (void)state;
     struct job j;
-    server.scripts[0] = SCRIPT(HELLO, PLAIN, "C:MAIL FROM:<alice@a.test>", "S:250 ok", "C:RCPT TO:<r0@b.test>", "S:450 later",
-                               "C:RCPT TO:<r1@b.test>", "S:250 ok", "C:DATA", "S:354 go", "D:", "S:452 4.3.1 full", "W:");
+    server.scripts[0] =
+        SCRIPT(HELLO, PLAIN, "C:MAIL FROM:<alice@a.test>", "S:250 ok", "C:RCPT TO:<r0@b.test>", "S:450 later",
+               "C:RCPT TO:<r1@b.test>", "S:250 ok", "C:DATA", "S:354 go", "D:", "S:452 4.3.1 full", "W:");
     open_pool();
     job_init(&j, 2);
     j.content = "no line end";
@@ -301,8 +311,9 @@ static void lmtp_answers_each(void **state)
 {
     (void)state;
     struct job j;
-    server.scripts[0] = SCRIPT("S:220 fake LMTP", "C:LHLO pontoon.test", OFFER, "N:1:MAIL:250 ok", "C:RCPT", "C:RCPT", "C:RCPT",
-                               "S:250 ok", "S:550 no", "S:250 ok", "C:DATA", "S:354 go", "D:", "S:250 one", "S:452 two", "W:");
+    server.scripts[0] =
+        SCRIPT("S:220 fake LMTP", "C:LHLO pontoon.test", OFFER, "N:1:MAIL:250 ok", "C:RCPT", "C:RCPT", "C:RCPT",
+               "S:250 ok", "S:550 no", "S:250 ok", "C:DATA", "S:354 go", "D:", "S:250 one", "S:452 two", "W:");
     options.lmtp = true;
     open_pool();
     job_init(&j, 3);
@@ -316,8 +327,8 @@ static void lmtp_keeps_the_answers_that_came(void **state)
 {
     (void)state;
     struct job j;
-    server.scripts[0] = SCRIPT("S:220 fake LMTP", "C:LHLO", OFFER, "N:1:MAIL:250 ok", "N:3:RCPT:250 ok", "C:DATA", "S:354 go",
-                               "D:", "S:250 one", "X:");
+    server.scripts[0] = SCRIPT("S:220 fake LMTP", "C:LHLO", OFFER, "N:1:MAIL:250 ok", "N:3:RCPT:250 ok", "C:DATA",
+                               "S:354 go", "D:", "S:250 one", "X:");
     options.lmtp = true;
     open_pool();
     job_init(&j, 3);
@@ -336,7 +347,8 @@ static void a_thousand_recipients_do_not_jam(void **state)
     memcpy(reply, "250 ", 4);
     reply[sizeof reply - 1] = '\0';
     snprintf(line, sizeof line, "N:1000:RCPT:%s", reply);
-    const char *const script[] = {HELLO, OFFER, "N:1:MAIL:250 ok", line, "C:DATA", "S:354 go", "D:", "S:250 ok", "W:", NULL};
+    const char *const script[] = {HELLO,      OFFER, "N:1:MAIL:250 ok", line, "C:DATA",
+                                  "S:354 go", "D:",  "S:250 ok",        "W:", NULL};
     server.scripts[0] = script;
     open_pool();
     job_init(&j, 1000);
@@ -353,7 +365,8 @@ static void a_large_message_flows_in_bounded_memory(void **state)
     char *line = mem_zero(10001, 1);
     memset(line, 'x', 10000);
     memcpy(line + 9998, "\r\n", 2);
-    server.scripts[0] = SCRIPT(HELLO, OFFER, "N:1:MAIL:250 ok", "N:1:RCPT:250 ok", "C:DATA", "S:354 go", "D:", "S:250 ok", "W:");
+    server.scripts[0] =
+        SCRIPT(HELLO, OFFER, "N:1:MAIL:250 ok", "N:1:RCPT:250 ok", "C:DATA", "S:354 go", "D:", "S:250 ok", "W:");
     open_pool();
     job_init(&j, 1);
     j.content = line;
@@ -371,7 +384,8 @@ static void no_room_is_told_after_the_end(void **state)
 {
     (void)state;
     struct job j;
-    server.scripts[0] = SCRIPT(HELLO, OFFER, "N:1:MAIL:250 ok", "N:1:RCPT:250 ok", "C:DATA", "S:354 go", "D:", "S:250 ok", "W:");
+    server.scripts[0] =
+        SCRIPT(HELLO, OFFER, "N:1:MAIL:250 ok", "N:1:RCPT:250 ok", "C:DATA", "S:354 go", "D:", "S:250 ok", "W:");
     open_pool();
     job_init(&j, 1);
     j.hold_end = true;
@@ -453,7 +467,7 @@ static void injection_is_refused_before_anything_is_sent(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "a@b\r\nDATA",     "a@b\n",           "a\x7f@b",     "a> NOTIFY=NEVER <b", "a@b>", "<a@b",
+        "a@b\r\nDATA",      "a@b\n",         "a\x7f@b",     "a> NOTIFY=NEVER <b", "a@b>", "<a@b",
         "\"a\r\n\"@b.test", "\"open@b.test", "\"x\\\r\"@b", "a b@c.test",
     };
     open_pool();
@@ -531,8 +545,9 @@ static void refused_data_is_reset(void **state)
 {
     (void)state;
     struct job j, k;
-    server.scripts[0] = SCRIPT(HELLO, OFFER, "N:1:MAIL:250 ok", "N:1:RCPT:250 ok", "C:DATA", "S:451 4.7.1 greylisted", "C:RSET",
-                               "S:250 ok", "N:1:MAIL:250 ok", "N:1:RCPT:250 ok", "C:DATA", "S:354 go", "D:", "S:250 ok", "W:");
+    server.scripts[0] =
+        SCRIPT(HELLO, OFFER, "N:1:MAIL:250 ok", "N:1:RCPT:250 ok", "C:DATA", "S:451 4.7.1 greylisted", "C:RSET",
+               "S:250 ok", "N:1:MAIL:250 ok", "N:1:RCPT:250 ok", "C:DATA", "S:354 go", "D:", "S:250 ok", "W:");
     open_pool();
     job_init(&j, 1);
     job_init(&k, 1);
@@ -582,7 +597,7 @@ static void misbehaving_servers_are_dropped(void **state)
 {
     (void)state;
 #define ENVELOPE HELLO, OFFER, "C:MAIL", "C:RCPT"
-#define TO_DATA ENVELOPE, "S:250 ok", "S:250 ok", "C:DATA"
+#define TO_DATA  ENVELOPE, "S:250 ok", "S:250 ok", "C:DATA"
     const struct {
         const char *const *script;
         const char *told, *text;
@@ -674,7 +689,8 @@ static void loss_within_content_is_not_after_the_dot(void **state)
         j.content = line;
         j.repeat = 5000;
         job_run(&j);
-        assert_string_equal(j.told, i == 0 ? "mail 250 rcpt 250 go failed temp" : "mail 250 rcpt 250 go failed perm 552");
+        assert_string_equal(j.told,
+                            i == 0 ? "mail 250 rcpt 250 go failed temp" : "mail 250 rcpt 250 go failed perm 552");
         assert_false(j.after_dot);
         job_free(&j);
     }
@@ -874,8 +890,8 @@ static void reset_travels_with_the_next_envelope(void **state)
 {
     (void)state;
     struct job j, k;
-    server.scripts[0] = SCRIPT(HELLO, OFFER, "N:1:MAIL:250 ok", "N:1:RCPT:550 no", "C:RSET", "C:MAIL", "C:RCPT", "S:250 reset",
-                               "S:250 ok", "S:250 ok", "C:DATA", "S:354 go", "D:", "S:250 ok", "W:");
+    server.scripts[0] = SCRIPT(HELLO, OFFER, "N:1:MAIL:250 ok", "N:1:RCPT:550 no", "C:RSET", "C:MAIL", "C:RCPT",
+                               "S:250 reset", "S:250 ok", "S:250 ok", "C:DATA", "S:354 go", "D:", "S:250 ok", "W:");
     options.max_connections = 1;
     open_pool();
     job_init(&j, 1);
@@ -902,8 +918,10 @@ static void abort_works_at_every_step(void **state)
     } cases[] = {
         {SCRIPT("S:220 fake", "C:EHLO", OFFER, ONE_MORE, "X:"), "", true},
         {SCRIPT("S:220 fake", "C:EHLO", OFFER, ONE_MORE, "X:"), "EHLO", true},
-        {SCRIPT(HELLO, OFFER, "C:MAIL", "C:RCPT", "S:250 ok", "S:250 ok", "C:RSET", "S:250 ok", ONE_MORE, "X:"), "RCPT", true},
-        {SCRIPT(HELLO, OFFER, "N:1:MAIL:250 ok", "N:1:RCPT:250 ok", "C:RSET", "S:250 ok", ONE_MORE, "X:"), "ENVELOPE", true},
+        {SCRIPT(HELLO, OFFER, "C:MAIL", "C:RCPT", "S:250 ok", "S:250 ok", "C:RSET", "S:250 ok", ONE_MORE, "X:"), "RCPT",
+         true},
+        {SCRIPT(HELLO, OFFER, "N:1:MAIL:250 ok", "N:1:RCPT:250 ok", "C:RSET", "S:250 ok", ONE_MORE, "X:"), "ENVELOPE",
+         true},
         {SCRIPT(HELLO, OFFER, "N:1:MAIL:250 ok", "N:1:RCPT:250 ok", "C:DATA", "W:"), "DATA", false},
     };
     options.max_connections = 1;
@@ -1010,7 +1028,8 @@ static void waiting_is_bounded_and_in_order(void **state)
         assert_int_equal(at != NULL, i < 4);
         job_free(&j[i]);
     }
-    assert_true(strstr(server.log, "<s0@") < strstr(server.log, "<s1@") && strstr(server.log, "<s2@") < strstr(server.log, "<s3@"));
+    assert_true(strstr(server.log, "<s0@") < strstr(server.log, "<s1@") &&
+                strstr(server.log, "<s2@") < strstr(server.log, "<s3@"));
 }
 
 /* ---- XCLIENT ---- */
@@ -1027,11 +1046,11 @@ static void xclient_names_the_peer_once(void **state)
     (void)state;
     static const char *const peers[] = {"192.0.2.1", "192.0.2.1", "2001:db8::1"};
     /* A server that lets XCLIENT be repeated. */
-    server.scripts[0] = SCRIPT(
-        HELLO, WITH_XCLIENT, "C:XCLIENT NAME=[UNAVAILABLE] ADDR=192.0.2.1 PROTO=ESMTP HELO=he+2Blo+20x", "S:220 again",
-        "C:EHLO pontoon.test", WITH_XCLIENT, ONE_MORE, ONE_MORE,
-        "C:XCLIENT NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8::1 PROTO=ESMTP HELO=he+2Blo+20x", "S:220 again",
-        "C:EHLO pontoon.test", WITH_XCLIENT, ONE_MORE, "W:");
+    server.scripts[0] =
+        SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT NAME=[UNAVAILABLE] ADDR=192.0.2.1 PROTO=ESMTP HELO=he+2Blo+20x",
+               "S:220 again", "C:EHLO pontoon.test", WITH_XCLIENT, ONE_MORE, ONE_MORE,
+               "C:XCLIENT NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8::1 PROTO=ESMTP HELO=he+2Blo+20x", "S:220 again",
+               "C:EHLO pontoon.test", WITH_XCLIENT, ONE_MORE, "W:");
     server.scripts[1] = SCRIPT(HELLO, WITH_XCLIENT, ONE_MORE, "W:");
     options.max_connections = 1;
     options.xclient_required = true;
@@ -1054,11 +1073,12 @@ static void a_connection_stays_its_peers(void **state)
     (void)state;
     static const char *const peers[] = {"192.0.2.1", "192.0.2.2", "192.0.2.1"};
     /* As Postfix does: no XCLIENT after XCLIENT; and our EHLO is then the peer's. */
-    server.scripts[0] = SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:220 again", "C:EHLO mail.peer.example", OFFER, ONE_MORE, ONE_MORE,
-                               "W:");
-    server.scripts[1] = SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:220 again", "C:EHLO mail.peer.example", OFFER, ONE_MORE, "C:QUIT",
-                               "W:");
-    server.scripts[2] = SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:220 again", "C:EHLO mail.peer.example", OFFER, ONE_MORE, "W:");
+    server.scripts[0] = SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:220 again", "C:EHLO mail.peer.example", OFFER,
+                               ONE_MORE, ONE_MORE, "W:");
+    server.scripts[1] = SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:220 again", "C:EHLO mail.peer.example", OFFER,
+                               ONE_MORE, "C:QUIT", "W:");
+    server.scripts[2] =
+        SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:220 again", "C:EHLO mail.peer.example", OFFER, ONE_MORE, "W:");
     options.xclient_required = true;
     open_pool();
     for (int i = 0; i < 4; i++) {
@@ -1079,8 +1099,8 @@ static void a_connection_with_many_refusals_is_not_kept(void **state)
 {
     (void)state;
     struct job j;
-    server.scripts[0] = SCRIPT(HELLO, OFFER, "N:1:MAIL:250 ok", "N:7:RCPT:550 no", "C:RSET", "S:250 ok", "N:1:MAIL:250 ok",
-                               "N:7:RCPT:550 no", "C:RSET", "S:250 ok", "C:QUIT", "W:");
+    server.scripts[0] = SCRIPT(HELLO, OFFER, "N:1:MAIL:250 ok", "N:7:RCPT:550 no", "C:RSET", "S:250 ok",
+                               "N:1:MAIL:250 ok", "N:7:RCPT:550 no", "C:RSET", "S:250 ok", "C:QUIT", "W:");
     server.scripts[1] = SCRIPT(HELLO, OFFER, ONE_MORE, "W:");
     options.max_connections = 1;
     open_pool();
@@ -1105,9 +1125,10 @@ static void xclient_required(void **state)
         {SCRIPT(HELLO, "S:250-fake\r\n250 XCLIENT NAME HELO", "W:"), "failed temp", "add 127.0.0.1 to"},
         {SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:550 5.7.0 Error: insufficient authorization", "W:"), "failed temp",
          "550 5.7.0 Error: insufficient authorization; if it is Postfix, add 127.0.0.1"},
-        {SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:554 5.7.1 listed", "W:"), "failed perm 554", "in reply to XCLIENT"},
-        {SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:220 hi", "C:EHLO", "S:550 5.7.1 bad helo", "W:"), "failed perm 550",
-         "in reply to EHLO"},
+        {SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:554 5.7.1 listed", "W:"), "failed perm 554",
+         "in reply to XCLIENT"},
+        {SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:220 hi", "C:EHLO", "S:550 5.7.1 bad helo", "W:"),
+         "failed perm 550", "in reply to EHLO"},
     };
     options.xclient_required = true;
     open_pool();
@@ -1150,8 +1171,8 @@ static void the_pool_may_go_at_any_time(void **state)
     for (size_t i = 0; i < sizeof until / sizeof *until; i++) {
         struct job j[5];
         const char *const *const script =
-            SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:220 hi", "C:EHLO", WITH_XCLIENT, "C:MAIL", "C:RCPT",
-                                       "S:250 ok", "S:250 ok", "C:DATA", "S:354 go", "C:Subject", "C:", "C:..dot", "W:");
+            SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:220 hi", "C:EHLO", WITH_XCLIENT, "C:MAIL", "C:RCPT", "S:250 ok",
+                   "S:250 ok", "C:DATA", "S:354 go", "C:Subject", "C:", "C:..dot", "W:");
         for (unsigned k = server.accepted; k < server.accepted + 2; k++)
             server.scripts[k] = script;
         open_pool();

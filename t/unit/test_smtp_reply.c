@@ -63,9 +63,9 @@ static void refuses_what_is_no_reply(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "\r\n",           "hello\r\n",     "25\r\n",           "25x ok\r\n",       "150 early\r\n", "650 late\r\n",
-        "250_ok\r\n",     " 250 ok\r\n",   "-250 ok\r\n",      "250-a\r\n251 b\r\n", "HTTP/1.1 400 Bad\r\n",
-        "2500 ok\r\n",    "250-a\r\nb\r\n",
+        "\r\n",           "hello\r\n",   "25\r\n",      "25x ok\r\n",         "150 early\r\n",        "650 late\r\n",
+        "250_ok\r\n",     " 250 ok\r\n", "-250 ok\r\n", "250-a\r\n251 b\r\n", "HTTP/1.1 400 Bad\r\n", "2500 ok\r\n",
+        "250-a\r\nb\r\n",
     };
     struct smtp_reply r;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

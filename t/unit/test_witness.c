@@ -51,7 +51,8 @@ static void bridge_that_dies(const struct config *config, int mta, bool lmtp, en
         if (death != WITHOUT_DOT)
             witness_dot(w, number);
         if (death == AFTER_ANSWER)
-            witness_answer(w, number, &(struct smtp_reply){.code = 250, .dsn = "2.0.0", .text = "Ok: queued as ABC"}, 1);
+            witness_answer(w, number, &(struct smtp_reply){.code = 250, .dsn = "2.0.0", .text = "Ok: queued as ABC"},
+                           1);
         witness_forget(w, other);
         _exit(number != 0 && other != 0 ? 0 : 1);
     }
@@ -73,7 +74,8 @@ static void holds_nothing_else(void **state)
     bridge_that_dies(config, mta[0], false, BEFORE_ANSWER);
     close(other[1]);
     struct pollfd end = {.fd = other[0], .events = POLLIN};
-    assert_int_equal(poll(&end, 1, 5000), 1); /* end of file: the witness, which waits for much longer, has not got it */
+    assert_int_equal(poll(&end, 1, 5000),
+                     1); /* end of file: the witness, which waits for much longer, has not got it */
     close(other[0]);
     close(mta[0]);
     close(mta[1]);
