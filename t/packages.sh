@@ -8,6 +8,11 @@ TEST_PACKAGES="libcmocka-dev libdbd-sqlite3-perl libdbi-perl libio-socket-ssl-pe
     python3-flufl.bounce golang-github-jhillyerd-enmime-dev"
 LINT_PACKAGES="clang clang-tidy clang-format cppcheck shellcheck"
 
+# Mail servers that can't be installed beside Postfix, or would be a service of this machine afterwards: NAME:PACKAGE,... The tests
+# run them from where they are unpacked (t/lib/Pontoon/Test/Unpacked.pm); once there they are not fetched again.
+UNPACKED_SERVERS="sendmail:sendmail-bin,sendmail-cf exim:exim4-daemon-light dovecot:dovecot-lmtpd"
+SERVERS_DIR=${PONTOON_TEST_SERVERS:-/var/cache/pontoon-test}
+
 say() { printf '==> %s\n' "$*"; }
 fail() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
@@ -54,6 +59,42 @@ packages_fetch() (
         *" $service "*) systemctl disable $service.service || true ;;
         esac
     done
+)
+
+# Each of UNPACKED_SERVERS, in a tree of its own.
+servers_unpack() {
+    for server in $UNPACKED_SERVERS; do
+        server_unpack "${server%%:*}" "$(echo "${server#*:}" | tr , ' ')"
+    done
+}
+
+# server_unpack NAME "PACKAGE...": nothing happens when the tree was made from the same list.
+server_unpack() {
+    tree=$SERVERS_DIR/$1
+    [ "$(cat "$tree/packages" 2>/dev/null)" != "$2" ] || return 0
+    [ "$(id -u)" = 0 ] || fail "only root can unpack $1 into $SERVERS_DIR"
+    mkdir -p "$SERVERS_DIR" || fail "$SERVERS_DIR can't be made"
+    say "Mail servers for the tests: unpacking $1 into $tree"
+    quietly "$1 could not be fetched and unpacked" server_fetch "$1" "$2"
+}
+
+# apt-get fetches the packages, and what they need that this machine lacks, as if they were to be installed.
+server_fetch() (
+    tree=$SERVERS_DIR/$1
+    new=$tree.new
+    packages=$2
+    exec 9>"$SERVERS_DIR/lock" && flock 9 || exit 1
+    [ "$(cat "$tree/packages" 2>/dev/null)" != "$packages" ] || return 0 # somebody else was first
+    rm -rf "$new" && mkdir -p "$new/debs/partial" || exit 1
+    fetch="apt-get install -y --download-only --reinstall --no-install-recommends -o Dir::Cache::archives=$new/debs $packages"
+    $fetch || { apt-get update && $fetch; } || exit 1
+    for deb in "$new"/debs/*.deb; do
+        dpkg-deb -x "$deb" "$new" || exit 1
+    done
+    # As on this machine, where /lib is a link to usr/lib. Nothing in a test needs set-id programs.
+    [ ! -d "$new/lib" ] || { cp -a "$new/lib/." "$new/usr/lib/" && rm -rf "${new:?}/lib"; } || exit 1
+    rm -rf "$new/debs" && find "$new" -type f -perm /6000 -exec chmod a-s {} + && chmod 755 "$new" || exit 1
+    echo "$packages" >"$new/packages" && rm -rf "$tree" && mv "$new" "$tree"
 )
 
 # tree_build SOURCE BUILD [CONFIGURE-OPTION...]: configures what is not configured, then makes what is not made.
