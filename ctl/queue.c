@@ -24,6 +24,7 @@ struct message {
     const char *id, *queue_id, *sender;
     uint64_t size;
     msec_t arrived;
+    bool shadow; /* the mail itself goes by SMTP */
 };
 
 struct queue {
@@ -52,6 +53,7 @@ static json_t *message_json(const struct message *m)
 {
     json_t *o = json_object();
     json_object_set_new(o, "queue", json_string(m->queue));
+    json_object_set_new(o, "shadow", json_boolean(m->shadow));
     json_object_set_new(o, "id", json_string(m->id));
     json_object_set_new(o, "queue_id", show_json_text(m->queue_id));
     json_object_set_new(o, "arrived", show_json_when(m->arrived));
@@ -81,8 +83,9 @@ static void print_line(const struct line *l, msec_t now)
 static void print_message(const struct message *m, msec_t now)
 {
     char age[SHOW_AGE_SIZE], when[SHOW_WHEN_SIZE], size[SHOW_SIZE_SIZE];
-    printf("%-6s  %-26s  %-12s  %6s  %s  %s ago  <", m->queue, m->id, *m->queue_id ? m->queue_id : "-",
-           show_size(m->size, size), show_when(m->arrived, when), show_age(now - m->arrived, age));
+    printf("%-6s  %-26s  %-12s  %6s  %s  %s ago  <", m->shadow ? "shadow" : m->queue, m->id,
+           *m->queue_id ? m->queue_id : "-", show_size(m->size, size), show_when(m->arrived, when),
+           show_age(now - m->arrived, age));
     show_text(stdout, m->sender);
     puts(">");
 }
@@ -160,7 +163,7 @@ static int show_store(struct queue *q, struct store *store)
         }
         for (size_t i = 0; i < page->n; i++) {
             const struct store_entry *e = &page->entries[i];
-            struct message m = {"store", e->id, e->queue_id, e->envelope.sender, e->size, e->created};
+            struct message m = {"store", e->id, e->queue_id, e->envelope.sender, e->size, e->created, e->shadow};
             show_message(q, &m, e->nrcpts, store_line, e);
         }
         mem_free(&after);
@@ -180,7 +183,7 @@ static int show_jobs(struct queue *q, struct jobs *jobs)
         return ctl_result_error(&err);
     for (size_t i = 0; i < list->n; i++) {
         const struct job *j = list->jobs[i];
-        struct message m = {"bridge", j->m.id, j->queue_id, j->m.envelope.sender, j->m.size, j->received};
+        struct message m = {"bridge", j->m.id, j->queue_id, j->m.envelope.sender, j->m.size, j->received, false};
         show_message(q, &m, j->nrcpts, job_line, j);
     }
     if (list->n == JOBS_MAX)

@@ -50,18 +50,25 @@ static void look_at_daemons(struct daemon_sockets *s, const struct config *confi
 
 /* ---- for programs ---- */
 
+static json_t *rcpts_json(const uint64_t rcpts[RCPT_STATES])
+{
+    json_t *o = json_object();
+    for (int i = 0; i < RCPT_STATES; i++)
+        json_object_set_new(o, rcpt_state_name((enum rcpt_state)i), json_integer((json_int_t)rcpts[i]));
+    return o;
+}
+
 static json_t *store_json(const struct site *site, const struct store_stats *stats)
 {
     if (site->store == NULL)
         return json_null();
-    json_t *rcpts = json_object();
-    for (int i = 0; i < RCPT_STATES; i++)
-        json_object_set_new(rcpts, rcpt_state_name((enum rcpt_state)i), json_integer((json_int_t)stats->rcpts[i]));
     json_t *o = json_object();
     json_object_set_new(o, "directory", show_json_text(config_string(site->config, "store.directory")));
     json_object_set_new(o, "messages", json_integer((json_int_t)stats->messages));
     json_object_set_new(o, "oldest", show_json_when(stats->oldest));
-    json_object_set_new(o, "recipients", rcpts);
+    json_object_set_new(o, "recipients", rcpts_json(stats->rcpts));
+    json_object_set_new(o, "shadow_messages", json_integer((json_int_t)stats->shadow_messages));
+    json_object_set_new(o, "shadow_recipients", rcpts_json(stats->shadow_rcpts));
     json_object_set_new(o, "bodies", json_integer((json_int_t)stats->bodies));
     json_object_set_new(o, "body_bytes", json_integer((json_int_t)stats->body_bytes));
     return o;
@@ -108,6 +115,21 @@ static void print_json(const struct site *site, const struct store_stats *store,
 
 /* ---- for people ---- */
 
+static void print_rcpts(const char *title, const uint64_t rcpts[RCPT_STATES], bool all)
+{
+    bool some = false;
+    for (int i = 0; i < RCPT_STATES; i++) {
+        if (!all && rcpts[i] == 0)
+            continue;
+        if (!some)
+            printf("        %s:", title);
+        printf("%s %s %" PRIu64, some ? "," : "", rcpt_state_name((enum rcpt_state)i), rcpts[i]);
+        some = true;
+    }
+    if (some)
+        putchar('\n');
+}
+
 static void print_store(const struct site *site, const struct store_stats *stats)
 {
     char age[SHOW_AGE_SIZE], when[SHOW_WHEN_SIZE], size[SHOW_SIZE_SIZE];
@@ -117,11 +139,9 @@ static void print_store(const struct site *site, const struct store_stats *stats
     else
         printf("        messages under way: %" PRIu64 ", the oldest from %s (%s ago)", stats->messages,
                show_when(stats->oldest, when), show_age(clock_now() - stats->oldest, age));
-    printf("\n        bodies: %" PRIu64 ", %s bytes\n        recipients:", stats->bodies,
-           show_size(stats->body_bytes, size));
-    for (int i = 0; i < RCPT_STATES; i++)
-        printf("%s %s %" PRIu64, i ? "," : "", rcpt_state_name((enum rcpt_state)i), stats->rcpts[i]);
-    putchar('\n');
+    printf("\n        bodies: %" PRIu64 ", %s bytes\n", stats->bodies, show_size(stats->body_bytes, size));
+    print_rcpts("recipients", stats->rcpts, true);
+    print_rcpts("shadows (their mail goes by SMTP)", stats->shadow_rcpts, false);
 }
 
 static void print_bridge(const struct site *site, const struct jobs_stats *stats)

@@ -5,11 +5,13 @@
 #include <stddef.h>
 
 /* Every pair that is not listed changes nothing. */
-/* clang-format off */
-static const struct transition {
+struct transition {
     bool listed;
     enum rcpt_state next;
-} transitions[RCPT_STATES][RCPT_EVENTS] = {
+};
+
+/* clang-format off */
+static const struct transition transitions[RCPT_STATES][RCPT_EVENTS] = {
     [RCPT_QUEUED] = {
         [RCPT_EV_DELIVERED] = {true, RCPT_DELIVERED},
         [RCPT_EV_ACCEPTED] = {true, RCPT_ACCEPTED},
@@ -44,12 +46,38 @@ static const struct transition {
         [RCPT_EV_BOUNCE_LATER] = {true, RCPT_BOUNCING},
     },
 };
+
+/* Of shadows. The mail itself went by SMTP, so whatever would have led to a return or a DSN ends it instead. */
+static const struct transition shadow_transitions[RCPT_STATES][RCPT_EVENTS] = {
+    [RCPT_QUEUED] = {
+        [RCPT_EV_DELIVERED] = {true, RCPT_SHADOWED},
+        [RCPT_EV_ACCEPTED] = {true, RCPT_ACCEPTED},
+        [RCPT_EV_DEFERRED] = {true, RCPT_QUEUED},
+        [RCPT_EV_REJECTED] = {true, RCPT_SHADOWED},
+        [RCPT_EV_USE_SMTP] = {true, RCPT_SHADOWED},
+        [RCPT_EV_UNREACHABLE] = {true, RCPT_QUEUED},
+        [RCPT_EV_FALLBACK] = {true, RCPT_SHADOWED},
+        [RCPT_EV_EXPIRED] = {true, RCPT_SHADOWED},
+        [RCPT_EV_RECALL] = {true, RCPT_RECALLED},
+    },
+    [RCPT_ACCEPTED] = {
+        [RCPT_EV_DELIVERED] = {true, RCPT_SHADOWED},
+        [RCPT_EV_ACCEPTED] = {true, RCPT_ACCEPTED},
+        [RCPT_EV_DEFERRED] = {true, RCPT_QUEUED},
+        [RCPT_EV_REJECTED] = {true, RCPT_SHADOWED},
+        [RCPT_EV_USE_SMTP] = {true, RCPT_SHADOWED},
+        [RCPT_EV_UNREACHABLE] = {true, RCPT_ACCEPTED},
+        [RCPT_EV_FALLBACK] = {true, RCPT_SHADOWED},
+        [RCPT_EV_EXPIRED] = {true, RCPT_SHADOWED},
+        [RCPT_EV_RECALL] = {true, RCPT_RECALLED},
+    },
+};
 /* clang-format on */
 
 static const char *const state_names[RCPT_STATES] = {
     [RCPT_QUEUED] = "queued",     [RCPT_ACCEPTED] = "accepted",   [RCPT_RETURNING] = "returning",
     [RCPT_BOUNCING] = "bouncing", [RCPT_DELIVERED] = "delivered", [RCPT_RETURNED] = "returned",
-    [RCPT_BOUNCED] = "bounced",   [RCPT_RECALLED] = "recalled",
+    [RCPT_BOUNCED] = "bounced",   [RCPT_RECALLED] = "recalled",   [RCPT_SHADOWED] = "shadowed",
 };
 
 static const char *const event_names[RCPT_EVENTS] = {
@@ -62,10 +90,10 @@ static const char *const event_names[RCPT_EVENTS] = {
     [RCPT_EV_BOUNCE_LATER] = "bounce-later",   [RCPT_EV_RECALL] = "recall",
 };
 
-bool rcpt_state_next(enum rcpt_state state, enum rcpt_event event, enum rcpt_state *next_r)
+bool rcpt_state_next(enum rcpt_state state, enum rcpt_event event, bool shadow, enum rcpt_state *next_r)
 {
     assert((unsigned)state < RCPT_STATES && (unsigned)event < RCPT_EVENTS);
-    const struct transition *t = &transitions[state][event];
+    const struct transition *t = shadow ? &shadow_transitions[state][event] : &transitions[state][event];
     if (t->listed)
         *next_r = t->next;
     return t->listed;

@@ -17,6 +17,7 @@ enum rcpt_state {
     RCPT_RETURNED,  /* final: the local MTA took it back */
     RCPT_BOUNCED,   /* final: failed, and the sender was told (or must not be: NOTIFY, null sender) */
     RCPT_RECALLED,  /* final: withdrawn before it was fetched */
+    RCPT_SHADOWED,  /* final, of a shadow: what would have become of it is known, and nothing more happens */
     RCPT_STATES
 };
 
@@ -38,8 +39,11 @@ enum rcpt_event {
     RCPT_EVENTS
 };
 
-/* The state after `event` in `state`. False: the event changes nothing there (late or repeated news). */
-bool rcpt_state_next(enum rcpt_state state, enum rcpt_event event, enum rcpt_state *next_r);
+/*
+ * The state after `event` in `state`. False: the event changes nothing there (late or repeated news). A shadow, a copy of
+ * mail that went by SMTP, has a table of its own: in it nothing leads to a state from which mail or a DSN is made.
+ */
+bool rcpt_state_next(enum rcpt_state state, enum rcpt_event event, bool shadow, enum rcpt_state *next_r);
 
 bool rcpt_state_final(enum rcpt_state state);
 /* Whether a fetch for a recipient in this state may be served. */

@@ -192,6 +192,11 @@ void spool_release_file(struct spool *s)
     s->owned = false;
 }
 
+bool spool_released(const struct spool *s)
+{
+    return s->path != NULL && !s->owned;
+}
+
 void spool_free(struct spool **sp)
 {
     struct spool *s = *sp;

@@ -6,6 +6,7 @@
 #ifndef PONTOON_SPOOL_H
 #define PONTOON_SPOOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,6 +30,7 @@ const void *spool_memory(const struct spool *s);
 const char *spool_path(const struct spool *s);
 /* The file now belongs to somebody else: spool_free() must not remove it. */
 void spool_release_file(struct spool *s);
-void spool_free(struct spool **s); /* removes the file unless released; *s may be NULL */
+bool spool_released(const struct spool *s); /* that happened: spool_path() is not ours to look at any more */
+void spool_free(struct spool **s);          /* removes the file unless released; *s may be NULL */
 
 #endif

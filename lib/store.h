@@ -67,13 +67,16 @@ struct store_message {
     msec_t hold;                /* not notified before this long from now, or store_release() */
     msec_t resubmission_window; /* how long ago the same message may have come (0: don't look) */
     msec_t expire_after;
+    bool
+        shadow; /* a copy of mail that goes by SMTP: notified, fetched and compared, never delivered, returned or bounced */
 };
 
 struct store_put_result {
     /*
      * NULL, or the id of an earlier message with the same sender, client, login, body (digest) and a
      * Message-ID, which already holds *some* of these recipients: a client whose MTA lost our
-     * answer came again. Those recipients are not stored a second time. To mem_free().
+     * answer came again. Those recipients are not stored a second time. A shadow holds nothing but shadows: who
+     * hands in mail to be delivered is never told that a shadow has it. To mem_free().
      */
     char *resubmission_of;
     size_t stored; /* recipients stored now; 0: the whole message was a resubmission, nothing was written */
@@ -81,7 +84,9 @@ struct store_put_result {
 
 /*
  * Durable when it returns: message, recipients and body. Takes the spool's file if it needs it
- * (spool_release_file()); the caller frees the spool in any case.
+ * (spool_release_file()); the caller frees the spool in any case. One message can be put twice with one spool, under two
+ * ids: once for the recipients that are diverted, then as a shadow of the others (RESULT_TEMP if the body that
+ * the first left is gone meanwhile).
  */
 enum result store_put(struct store *store, const struct store_message *m, struct spool *body,
                       struct store_put_result *put_r, struct error *err);
@@ -100,6 +105,14 @@ int store_wakeup_socket(struct store *store, struct error *err);
 
 enum store_work { STORE_NOTIFY, STORE_RETURN, STORE_BOUNCE };
 
+/* What the receiving site saw of the SMTP copy of a shadow: see doc/protocol.md, "Shadows". */
+enum store_smtp_copy { STORE_SMTP_UNKNOWN, STORE_SMTP_ARRIVED, STORE_SMTP_NOT_SEEN };
+struct store_comparison {
+    enum store_smtp_copy smtp;
+    msec_t delta;            /* ARRIVED: how much later than the fetched copy; negative: earlier */
+    const char *differences; /* a line each, without the last '\n'; NULL: none */
+};
+
 struct store_rcpt {
     int64_t rid;
     char *address;
@@ -114,9 +127,13 @@ struct store_rcpt {
     msec_t fetching;   /* when a fetch for this recipient's domain began that has not ended, 0 none */
     msec_t fetched;    /* when the whole message was served for it, 0 never */
     char dsn[ERROR_DSN_MAX];
-    char *text;   /* last reply or error, or NULL */
-    char *peer;   /* who said it ("bridge.b.test[127.0.0.3]:8443"), or NULL */
-    char *domain; /* normalized recipient domain: aud */
+    char *text; /* last reply or error, or NULL */
+    char *peer; /* who said it ("bridge.b.test[127.0.0.3]:8443"), or NULL */
+    /* The event that ended notifying (RCPT_EVENTS: none did), with its words: unlike dsn and text they stay. */
+    enum rcpt_event cause;
+    char *cause_text;
+    struct store_comparison comparison; /* of a shadow; its strings are ours */
+    char *domain;                       /* normalized recipient domain: aud */
 };
 
 /* One message with those of its recipients that the query asked for (in a claim: of one domain). */
@@ -128,6 +145,7 @@ struct store_entry {
     uint64_t size;
     uint8_t digest[DIGEST_SIZE];
     msec_t created, expires;
+    bool shadow;
     struct store_rcpt *rcpts;
     size_t nrcpts;
 };
@@ -164,6 +182,7 @@ struct store_settlement {
     msec_t next;         /* when the state that follows is due (absolute); 0: now */
     bool offered;        /* adds to store_rcpt.offered */
     bool unless_fetched; /* changes nothing if the peer is fetching or has fetched: for RECALL and FALLBACK */
+    struct store_comparison comparison; /* copied; for shadows */
 };
 
 /*
@@ -238,9 +257,10 @@ void store_add_event(struct store *store, const char *id, const char *address, c
 
 struct store_stats {
     uint64_t rcpts[RCPT_STATES];
-    uint64_t messages; /* with a recipient that is not final */
-    uint64_t bodies, body_bytes;
-    msec_t oldest; /* creation of the oldest of these messages, 0 none */
+    uint64_t messages;                                   /* with a recipient that is not final */
+    uint64_t shadow_rcpts[RCPT_STATES], shadow_messages; /* the same of shadows, which are not in the figures above */
+    uint64_t bodies, body_bytes;                         /* of all */
+    msec_t oldest;                                       /* creation of the oldest of `messages`, 0 none */
 };
 enum result store_stats(struct store *store, struct store_stats *stats_r, struct error *err);
 

@@ -79,7 +79,38 @@ static const char schema_1[] =
 
 static const char schema_fetching[] = "ALTER TABLE recipients ADD COLUMN fetching INTEGER NOT NULL DEFAULT 0;";
 
-static const char *const steps[] = {schema_1, trace_sqlite_schema, policy_cache_sqlite_schema, schema_fetching};
+/*
+ * Shadows, and for `pontoon report` what ended notifying: cause is enum rcpt_event, NULL while undecided. The recipient
+ * says as well that it is of a shadow, for the triggers (its message may be gone before it). totals of shadows: 200 +
+ * state, and 302 open messages.
+ */
+static const char schema_shadow[] =
+    "ALTER TABLE messages ADD COLUMN shadow INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE recipients ADD COLUMN shadow INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE recipients ADD COLUMN cause INTEGER;"
+    "ALTER TABLE recipients ADD COLUMN cause_text TEXT;"
+    "ALTER TABLE recipients ADD COLUMN smtp INTEGER NOT NULL DEFAULT 0;" /* enum store_smtp_copy */
+    "ALTER TABLE recipients ADD COLUMN delta INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE recipients ADD COLUMN differences TEXT;"
+    "CREATE INDEX messages_oldest ON messages (id) WHERE settled IS NULL AND NOT shadow;"
+    "INSERT INTO totals VALUES (8,0),(200,0),(201,0),(202,0),(203,0),(204,0),(205,0),(206,0),(207,0),(208,0),(302,0);"
+    "DROP TRIGGER recipients_in; DROP TRIGGER recipients_change; DROP TRIGGER recipients_out;"
+    "DROP TRIGGER messages_in; DROP TRIGGER messages_change;"
+    "CREATE TRIGGER recipients_in AFTER INSERT ON recipients BEGIN"
+    " UPDATE totals SET n = n + 1 WHERE what = NEW.state + 200 * NEW.shadow; END;"
+    "CREATE TRIGGER recipients_change AFTER UPDATE OF state ON recipients WHEN OLD.state <> NEW.state BEGIN"
+    " UPDATE totals SET n = n - 1 WHERE what = OLD.state + 200 * OLD.shadow;"
+    " UPDATE totals SET n = n + 1 WHERE what = NEW.state + 200 * NEW.shadow; END;"
+    "CREATE TRIGGER recipients_out AFTER DELETE ON recipients BEGIN"
+    " UPDATE totals SET n = n - 1 WHERE what = OLD.state + 200 * OLD.shadow; END;"
+    "CREATE TRIGGER messages_in AFTER INSERT ON messages WHEN NEW.settled IS NULL BEGIN"
+    " UPDATE totals SET n = n + 1 WHERE what = 102 + 200 * NEW.shadow; END;"
+    "CREATE TRIGGER messages_change AFTER UPDATE OF settled ON messages"
+    " WHEN OLD.settled IS NULL AND NEW.settled IS NOT NULL BEGIN"
+    " UPDATE totals SET n = n - 1 WHERE what = 102 + 200 * NEW.shadow; END;";
+
+static const char *const steps[] = {schema_1, trace_sqlite_schema, policy_cache_sqlite_schema, schema_fetching,
+                                    schema_shadow};
 static const struct sqlite_schema schema = {"store", steps, sizeof steps / sizeof steps[0]};
 
 static enum result make_dirs(const struct store *s, struct error *err)

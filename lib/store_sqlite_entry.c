@@ -66,6 +66,13 @@ static struct store_rcpt read_rcpt(struct sqlite_stmt *st)
     stmt_copy_text(st, r.dsn, sizeof r.dsn);
     r.text = stmt_get_text(st);
     r.peer = stmt_get_text(st);
+    bool caused = !stmt_get_null(st);
+    int64_t cause = stmt_get_int(st);
+    r.cause = caused ? (enum rcpt_event)cause : RCPT_EVENTS;
+    r.cause_text = stmt_get_text(st);
+    r.comparison.smtp = (enum store_smtp_copy)stmt_get_int(st);
+    r.comparison.delta = stmt_get_int(st);
+    r.comparison.differences = stmt_get_text(st);
     return r;
 }
 
@@ -101,6 +108,7 @@ static void read_message(struct store_entry *e, struct sqlite_stmt *st)
     e->login = stmt_get_text(st);
     e->created = stmt_get_int(st);
     e->expires = stmt_get_int(st);
+    e->shadow = stmt_get_int(st) != 0;
 }
 
 enum result store_builder_load(struct store_entries_builder *b, struct sqlite_db *db, struct error *err)
@@ -109,7 +117,7 @@ enum result store_builder_load(struct store_entries_builder *b, struct sqlite_db
     for (size_t i = 0; r == RESULT_OK && i < b->list->n; i++) {
         struct sqlite_stmt *st = stmt_begin(
             db, "SELECT id, size, digest, sender, body_type, smtputf8, declared, ret, envid, iss, queue_id, message_id,"
-                " client, login, created, expires FROM messages WHERE message = ?");
+                " client, login, created, expires, shadow FROM messages WHERE message = ?");
         stmt_bind_int(st, b->messages[i]);
         while (stmt_row(st))
             read_message(&b->list->entries[i], st);
@@ -128,6 +136,8 @@ static void free_entry(struct store_entry *e)
         mem_free(&r->orcpt);
         mem_free(&r->text);
         mem_free(&r->peer);
+        mem_free(&r->cause_text);
+        mem_release((void *)(uintptr_t)r->comparison.differences);
     }
     mem_free(&e->rcpts);
     mem_free(&e->id);

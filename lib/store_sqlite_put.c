@@ -117,6 +117,8 @@ static enum result place_body(struct put *p, const struct store *s, struct spool
     p->body_digest = spool_digest(body);
     p->body_size = spool_size(body);
     p->data = spool_memory(body);
+    if (p->data == NULL && spool_released(body)) /* by an earlier call: the body is in the store */
+        return RESULT_OK;
     if (p->body_size <= s->inline_max) {
         if (p->data != NULL)
             return RESULT_OK;
@@ -138,11 +140,12 @@ static enum result find_held(struct put *p, struct sqlite_db *db, size_t i, stru
     struct sqlite_stmt *st =
         stmt_begin(db, "SELECT m.id FROM messages AS m JOIN recipients AS r ON r.message = m.message"
                        " WHERE m.submission = ? AND m.created >= ? AND r.address = ? AND r.state <> ?"
-                       " ORDER BY m.created LIMIT 1");
+                       " AND m.shadow <= ? ORDER BY m.created LIMIT 1");
     stmt_bind_blob(st, p->submission, DIGEST_SIZE);
     stmt_bind_int(st, clock_now() - p->m->resubmission_window);
     stmt_bind_text(st, p->m->envelope->rcpts[i].address);
     stmt_bind_int(st, RCPT_RECALLED);
+    stmt_bind_int(st, p->m->shadow);
     while (stmt_row(st)) {
         p->held[i] = true;
         char *id = stmt_get_text(st);
@@ -178,6 +181,8 @@ static enum result insert_body(struct put *p, struct sqlite_db *db, int64_t *bod
     enum result r = stmt_end(st, err);
     if (r != RESULT_OK || *body_r != 0)
         return r;
+    if (p->data == NULL && p->file[0] == '\0')
+        return error_set(err, RESULT_TEMP, "the body of the message is not in the store any more");
     st = stmt_begin(db, "INSERT INTO bodies (digest, size, file, data) VALUES (?, ?, ?, ?)");
     stmt_bind_blob(st, p->body_digest, DIGEST_SIZE);
     stmt_bind_int(st, (int64_t)p->body_size);
@@ -198,8 +203,8 @@ static enum result insert_message(const struct put *p, struct sqlite_db *db, int
     struct sqlite_stmt *st = stmt_begin(
         db,
         "INSERT INTO messages (id, body, trace, size, digest, sender, body_type, smtputf8, declared, ret, envid, iss,"
-        " queue_id, message_id, client, login, submission, created, expires)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        " queue_id, message_id, client, login, submission, created, expires, shadow)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     stmt_bind_text(st, m->id);
     stmt_bind_int(st, body);
     stmt_bind_blob(st, m->trace, m->trace_len);
@@ -219,6 +224,7 @@ static enum result insert_message(const struct put *p, struct sqlite_db *db, int
     stmt_bind_blob(st, p->has_submission ? p->submission : NULL, DIGEST_SIZE);
     stmt_bind_int(st, now);
     stmt_bind_int(st, now + m->expire_after);
+    stmt_bind_int(st, m->shadow);
     enum result r = stmt_run(st, err);
     *message_r = sqlite_db_last_rowid(db);
     return r;
@@ -230,7 +236,7 @@ static enum result insert_rcpt(const struct put *p, struct sqlite_db *db, int64_
     msec_t now = clock_now();
     struct sqlite_stmt *st =
         stmt_begin(db, "INSERT INTO recipients (message, address, domain, notify, orcpt, state, attempts, next,"
-                       " since, due) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?7)");
+                       " since, due, shadow) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?7, ?9)");
     stmt_bind_int(st, message);
     stmt_bind_text(st, rcpt->address);
     stmt_bind_text(st, p->domains[i]);
@@ -239,6 +245,7 @@ static enum result insert_rcpt(const struct put *p, struct sqlite_db *db, int64_
     stmt_bind_int(st, RCPT_QUEUED);
     stmt_bind_int(st, now + p->m->hold);
     stmt_bind_int(st, now);
+    stmt_bind_int(st, p->m->shadow);
     return stmt_run(st, err);
 }
 

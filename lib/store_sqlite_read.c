@@ -165,17 +165,21 @@ static enum result read_totals(struct sqlite_db *db, struct store_stats *stats, 
         uint64_t n = (uint64_t)stmt_get_int(st);
         if (what < RCPT_STATES)
             stats->rcpts[what] = n;
+        else if (what >= 200 && what < 200 + RCPT_STATES)
+            stats->shadow_rcpts[what - 200] = n;
         else if (what == 100)
             stats->bodies = n;
         else if (what == 101)
             stats->body_bytes = n;
         else if (what == 102)
             stats->messages = n;
+        else if (what == 302)
+            stats->shadow_messages = n;
     }
     enum result r = stmt_end(st, err);
     if (r != RESULT_OK)
         return r;
-    st = stmt_begin(db, "SELECT created FROM messages WHERE settled IS NULL ORDER BY id LIMIT 1");
+    st = stmt_begin(db, "SELECT created FROM messages WHERE settled IS NULL AND NOT shadow ORDER BY id LIMIT 1");
     while (stmt_row(st))
         stats->oldest = stmt_get_int(st);
     return stmt_end(st, err);

@@ -51,7 +51,9 @@ static enum result update_rcpt(struct sqlite_db *db, const struct store_settleme
             " next = ?3, due = ?3, since = CASE WHEN ?4 THEN since ELSE ?5 END,"
             " offered = CASE WHEN ?11 THEN 0 ELSE offered OR ?6 END, fetched = CASE WHEN ?11 THEN 0 ELSE fetched END,"
             " fetching = CASE WHEN ?11 THEN 0 ELSE fetching END,"
-            " dsn = ?7, text = ?8, peer = ?9, owner = NULL WHERE rid = ?10");
+            " dsn = ?7, text = ?8, peer = ?9, owner = NULL,"
+            " cause = CASE WHEN ?12 THEN ?13 ELSE cause END, cause_text = CASE WHEN ?12 THEN ?8 ELSE cause_text END,"
+            " smtp = ?14, delta = ?15, differences = ?16 WHERE rid = ?10");
     msec_t now = clock_now();
     stmt_bind_int(st, state);
     stmt_bind_int(st, same_work(old, state));
@@ -64,6 +66,11 @@ static enum result update_rcpt(struct sqlite_db *db, const struct store_settleme
     stmt_bind_text(st, s->peer);
     stmt_bind_int(st, s->rid);
     stmt_bind_int(st, clears_doubt(s->event));
+    stmt_bind_int(st, rcpt_state_fetchable(old) && !rcpt_state_fetchable(state));
+    stmt_bind_int(st, s->event);
+    stmt_bind_int(st, s->comparison.smtp);
+    stmt_bind_int(st, s->comparison.delta);
+    stmt_bind_text(st, s->comparison.differences);
     return stmt_run(st, err);
 }
 
@@ -84,10 +91,10 @@ enum result store_apply_event(struct sqlite_db *db, const struct store_settlemen
 {
     enum rcpt_state old = RCPT_STATES, state;
     char *address = NULL;
-    bool taken = false;
+    bool taken = false, shadow = false;
     *changed_r = false;
-    struct sqlite_stmt *st =
-        stmt_begin(db, "SELECT state, message, address, fetching <> 0 OR fetched <> 0 FROM recipients WHERE rid = ?");
+    struct sqlite_stmt *st = stmt_begin(
+        db, "SELECT state, message, address, fetching <> 0 OR fetched <> 0, shadow FROM recipients WHERE rid = ?");
     stmt_bind_int(st, s->rid);
     while (stmt_row(st)) {
         old = (enum rcpt_state)stmt_get_int(st);
@@ -95,12 +102,13 @@ enum result store_apply_event(struct sqlite_db *db, const struct store_settlemen
         mem_free(&address);
         address = stmt_get_text(st);
         taken = stmt_get_int(st) != 0;
+        shadow = stmt_get_int(st) != 0;
     }
     enum result r = stmt_end(st, err);
     if (s->unless_fetched && taken)
         old = RCPT_STATES;
     /* Without effect also on a lease: whoever changed the state has taken it, or works under it now. */
-    if (r == RESULT_OK && old < RCPT_STATES && rcpt_state_next(old, s->event, &state)) {
+    if (r == RESULT_OK && old < RCPT_STATES && rcpt_state_next(old, s->event, shadow, &state)) {
         *changed_r = true;
         r = update_rcpt(db, s, old, state, err);
         if (r == RESULT_OK)
@@ -188,6 +196,7 @@ static void free_settle(struct sqlite_change *c)
     for (size_t i = 0; i < s->n; i++) { /* ours: copied below */
         mem_release((void *)(uintptr_t)s->list[i].text);
         mem_release((void *)(uintptr_t)s->list[i].peer);
+        mem_release((void *)(uintptr_t)s->list[i].comparison.differences);
     }
     store_files_clear(&s->files);
     mem_free(&s->changed);
@@ -200,6 +209,7 @@ static struct store_settlement copy_settlement(const struct store_settlement *s)
     struct store_settlement copy = *s;
     copy.text = mem_strdup(s->text);
     copy.peer = mem_strdup(s->peer);
+    copy.comparison.differences = mem_strdup(s->comparison.differences);
     return copy;
 }
 

@@ -23,6 +23,16 @@ static const struct status {
     [RCPT_BOUNCED] = {"bounced", "5.0.0"},    [RCPT_RECALLED] = {"bounced", "5.7.0"},
 };
 
+/*
+ * A shadow is no delivery: it has Postfix's words for probes, so that log tools don't count it as mail.
+ */
+static struct status probe_status(enum rcpt_event event, enum rcpt_state next)
+{
+    if (event == RCPT_EV_DELIVERED)
+        return (struct status){"deliverable", "2.0.0"};
+    return (struct status){"undeliverable", event == RCPT_EV_REJECTED && next == RCPT_SHADOWED ? "5.0.0" : "4.0.0"};
+}
+
 /* What to put before the peer's words so that a reader of the log knows what they mean for us. */
 static const char *explanation(enum rcpt_state next)
 {
@@ -30,6 +40,7 @@ static const char *explanation(enum rcpt_state next)
     case RCPT_ACCEPTED: return "accepted, a receipt will follow: ";
     case RCPT_RETURNING: return "goes back to SMTP: ";
     case RCPT_RETURNED: return "returned to SMTP: ";
+    case RCPT_SHADOWED: return "shadow, the mail itself went by SMTP: ";
     default: return "";
     }
 }
@@ -40,11 +51,11 @@ static void log_line(const struct store_entry *entry, const struct store_rcpt *r
     /* One final line per recipient: the bounce itself was logged when it became due. */
     if (next == RCPT_BOUNCED || (next == RCPT_BOUNCING && rcpt->state == RCPT_BOUNCING))
         return;
-    const struct status *s = &statuses[next];
-    const char *dsn = news->dsn && news->dsn[0] && news->dsn[0] == s->dsn[0] ? news->dsn : s->dsn;
+    const struct status s = entry->shadow ? probe_status(news->event, next) : statuses[next];
+    const char *dsn = news->dsn && news->dsn[0] && news->dsn[0] == s.dsn[0] ? news->dsn : s.dsn;
     double delay = (double)(clock_now() - entry->created) / 1000.0;
     log_info("%s: to=<%s>, relay=%s, delay=%.2f, dsn=%s, status=%s (%s%s), pontoon=%s", outcome_log_id(entry),
-             rcpt->address, news->peer ? news->peer : "none", delay, dsn, s->word, explanation(next),
+             rcpt->address, news->peer ? news->peer : "none", delay, dsn, s.word, explanation(next),
              news->text && news->text[0] ? news->text : rcpt_event_name(news->event), entry->id);
 }
 
@@ -67,7 +78,7 @@ void outcome_add(struct outcome *o, const struct config *config, const struct st
                  const struct store_rcpt *rcpt, const struct outcome_news *news)
 {
     enum rcpt_state next;
-    bool changes = rcpt_state_next(rcpt->state, news->event, &next);
+    bool changes = rcpt_state_next(rcpt->state, news->event, entry->shadow, &next);
     if (!changes)
         next = rcpt->state;
     else

@@ -79,6 +79,7 @@ struct letter {
     const char *message_id, *client, *queue_id;
     msec_t hold, window;
     size_t memory; /* of the spool; 0: plenty */
+    bool shadow;
     struct store_put_result result;
 };
 
@@ -103,20 +104,18 @@ static inline struct spool *letter_spool(struct store *store, const struct lette
     return spool;
 }
 
-/* The id, to mem_free(); NULL with the error set. */
-static inline char *try_put(struct store *store, struct letter *l, struct error *err)
+/* With this body; the id, to mem_free(); NULL with the error set. */
+static inline char *try_put_spool(struct store *store, struct letter *l, struct spool *spool,
+                                  const uint8_t digest[DIGEST_SIZE], struct error *err)
 {
     struct envelope e;
-    uint8_t digest[DIGEST_SIZE];
     char id[MESSAGE_ID_LEN + 1];
-    size_t len = 0;
     envelope_init(&e);
     e.sender = mem_strdup(l->sender ? l->sender : "a@a.test");
     envelope_add_rcpt(&e, l->rcpts[0] ? l->rcpts[0] : "b@b.test", NULL, NULL);
     for (int i = 1; i < 6 && l->rcpts[i] != NULL; i++)
         envelope_add_rcpt(&e, l->rcpts[i], "FAILURE", "rfc822;x@y.test");
     message_id_new(id);
-    struct spool *spool = letter_spool(store, l, digest, &len);
     const struct store_message m = {
         .id = id,
         .queue_id = l->queue_id ? l->queue_id : "",
@@ -126,16 +125,26 @@ static inline char *try_put(struct store *store, struct letter *l, struct error 
         .envelope = &e,
         .trace = TEST_TRACE,
         .trace_len = strlen(TEST_TRACE),
-        .size = strlen(TEST_TRACE) + len,
+        .size = strlen(TEST_TRACE) + spool_size(spool),
         .digest = digest,
         .hold = l->hold,
         .resubmission_window = l->window,
         .expire_after = 1000000,
+        .shadow = l->shadow,
     };
     enum result r = store_put(store, &m, spool, &l->result, err);
-    spool_free(&spool);
     envelope_free(&e);
     return r == RESULT_OK ? mem_strdup(id) : NULL;
+}
+
+static inline char *try_put(struct store *store, struct letter *l, struct error *err)
+{
+    uint8_t digest[DIGEST_SIZE];
+    size_t len = 0;
+    struct spool *spool = letter_spool(store, l, digest, &len);
+    char *id = try_put_spool(store, l, spool, digest, err);
+    spool_free(&spool);
+    return id;
 }
 
 static inline char *put(struct store *store, struct letter *l)

@@ -4,13 +4,13 @@
 
 /*
  * The whole table, written a second time in another form: a letter for the state that follows, '.' for "changes nothing".
- * Q queued, A accepted, T returning, B bouncing, D delivered, R returned, F bounced, X recalled.
+ * Q queued, A accepted, T returning, B bouncing, D delivered, R returned, F bounced, X recalled, S shadowed.
  * Columns: delivered accepted deferred rejected use-smtp unreachable fallback expired
  *          return-done return-later return-failed bounce-done bounce-later recall
  */
-static const char letters[RCPT_STATES + 1] = "QATBDRFX";
+static const char letters[RCPT_STATES + 1] = "QATBDRFXS";
 /* clang-format off */
-static const char *const table[RCPT_STATES] = {
+static const char *const tables[2][RCPT_STATES] = {{
     "DAQBTQTB" "...." "." "X",
     "DAQBTATB" "...." "." "X",
     "D......." "RTB." "." ".",
@@ -19,17 +19,28 @@ static const char *const table[RCPT_STATES] = {
     "........" "...." "." ".",
     "........" "...." "." ".",
     "........" "...." "." ".",
-};
+    "........" "...." "." ".",
+}, { /* of shadows */
+    "SAQSSQSS" "...." "." "X",
+    "SAQSSASS" "...." "." "X",
+    "........" "...." "." ".",
+    "........" "...." "." ".",
+    "........" "...." "." ".",
+    "........" "...." "." ".",
+    "........" "...." "." ".",
+    "........" "...." "." ".",
+    "........" "...." "." ".",
+}};
 /* clang-format on */
 
-static void every_pair(void **state)
+static void every_pair_of(bool shadow)
 {
-    (void)state;
+    const char *const *table = tables[shadow];
     for (int s = 0; s < RCPT_STATES; s++) {
         assert_int_equal(strlen(table[s]), RCPT_EVENTS);
         for (int e = 0; e < RCPT_EVENTS; e++) {
             enum rcpt_state next = RCPT_STATES;
-            bool listed = rcpt_state_next((enum rcpt_state)s, (enum rcpt_event)e, &next);
+            bool listed = rcpt_state_next((enum rcpt_state)s, (enum rcpt_event)e, shadow, &next);
             char is = listed ? letters[next] : '.';
             if (is != table[s][e])
                 fail_msg("%s + %s: is %c, should be %c", rcpt_state_name((enum rcpt_state)s),
@@ -40,6 +51,31 @@ static void every_pair(void **state)
     }
 }
 
+static void every_pair(void **state)
+{
+    (void)state;
+    every_pair_of(false);
+    every_pair_of(true);
+}
+
+/* Whatever happens to a shadow, and in whatever order: it never comes to where mail or a DSN is made. */
+static void shadows_make_no_mail(void **state)
+{
+    (void)state;
+    bool reached[RCPT_STATES] = {[RCPT_QUEUED] = true};
+    for (int round = 0; round < RCPT_STATES; round++) {
+        for (int i = 0; i < RCPT_STATES * RCPT_EVENTS; i++) {
+            enum rcpt_state next;
+            enum rcpt_state s = (enum rcpt_state)(i / RCPT_EVENTS);
+            if (reached[s] && rcpt_state_next(s, (enum rcpt_event)(i % RCPT_EVENTS), true, &next))
+                reached[next] = true;
+        }
+    }
+    for (int s = 0; s < RCPT_STATES; s++)
+        assert_int_equal(reached[s],
+                         s == RCPT_QUEUED || s == RCPT_ACCEPTED || s == RCPT_SHADOWED || s == RCPT_RECALLED);
+}
+
 /* From every state that isn't final a final one can be reached, and final ones are never left. */
 static void everything_ends(void **state)
 {
@@ -48,7 +84,7 @@ static void everything_ends(void **state)
         bool ends = false, leaves = false;
         for (int e = 0; e < RCPT_EVENTS; e++) {
             enum rcpt_state next;
-            if (rcpt_state_next((enum rcpt_state)s, (enum rcpt_event)e, &next)) {
+            if (rcpt_state_next((enum rcpt_state)s, (enum rcpt_event)e, false, &next)) {
                 leaves = true;
                 ends = ends || rcpt_state_final(next);
             }
@@ -74,6 +110,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_pair),
+        cmocka_unit_test(shadows_make_no_mail),
         cmocka_unit_test(everything_ends),
         cmocka_unit_test(names_differ),
     };
