@@ -8,6 +8,7 @@
 #include "bridge/batch.h"
 #include "bridge/deliveries.h"
 #include "bridge/recipients.h"
+#include "bridge/status.h"
 #include "lib/jws.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -143,8 +144,10 @@ void notifications_handle(struct http_request *req, void *arg)
     struct context *ctx = arg;
     if (!is_endpoint(http_request_path(req))) {
         http_reply_problem(req, 404, "nothing is served here", 0);
+    } else if (strcmp(http_request_method(req), "GET") == 0 || strcmp(http_request_method(req), "HEAD") == 0) {
+        status_answer(ctx, req);
     } else if (strcmp(http_request_method(req), "POST") != 0) {
-        http_reply(req, 405, &(struct http_header){"Allow", "POST"}, 1, NULL, NULL, 0);
+        http_reply(req, 405, &(struct http_header){"Allow", "GET, HEAD, POST"}, 1, NULL, NULL, 0);
     } else if (ctx->draining) {
         http_reply_problem(req, 503, "shutting down", RETRY_AFTER_POLICY);
     } else {

@@ -45,6 +45,8 @@ struct smtp_pool *smtp_pool_new(struct loop *loop, const struct smtp_pool_option
 /* Closes; transactions under way get no more callbacks, and are still to be freed by smtp_abort(). */
 void smtp_pool_free(struct smtp_pool **pool);
 unsigned smtp_pool_busy(const struct smtp_pool *pool); /* transactions under way or waiting */
+/* When (clock_mono()) the last attempt to connect failed, if no connection has come about since; else 0. */
+msec_t smtp_pool_unreachable(const struct smtp_pool *pool);
 
 /* For XCLIENT; NULL members are sent as [UNAVAILABLE] (name, helo) or not at all (login). */
 struct smtp_peer {

@@ -21,6 +21,7 @@ struct smtp_pool {
     struct smtp_session **sessions;
     unsigned nsessions;
     struct loop_timer *serve; /* gives work to connections, outside of anybody's call */
+    msec_t unreachable;       /* since the last attempt to connect, by clock_mono(); 0: it worked */
 };
 
 /* ---- work for connections ---- */
@@ -64,6 +65,7 @@ static void on_ready(void *arg, struct smtp_session *s)
     memmove(pool->sessions + 1, pool->sessions, pool->nsessions * sizeof *pool->sessions);
     pool->sessions[0] = s;
     pool->nsessions++;
+    pool->unreachable = 0;
     loop_timer_set(pool->serve, 0);
 }
 
@@ -76,6 +78,8 @@ static void on_gone(void *arg, struct smtp_session *s, struct smtp_transaction *
         again->fresh = true;
         remember(pool, again, true);
     }
+    if (unreachable)
+        pool->unreachable = clock_mono();
     /* One attempt speaks for all who wait, else each would wait for its own time limit. */
     while (unreachable && pool->nsessions == 0 && !TAILQ_EMPTY(&pool->waiting)) {
         struct smtp_transaction *t = TAILQ_FIRST(&pool->waiting);
@@ -194,6 +198,11 @@ unsigned smtp_pool_busy(const struct smtp_pool *pool)
         n += !t->settled;
     }
     return n;
+}
+
+msec_t smtp_pool_unreachable(const struct smtp_pool *pool)
+{
+    return pool->unreachable;
 }
 
 struct loop *smtp_pool_loop(const struct smtp_pool *pool)

@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/notification.h"
+#include "lib/problem.h"
 #include "lib/retry.h"
 
 enum {
@@ -155,17 +156,6 @@ static void finish(struct notify_request *r, struct notify_answer *answer)
     answer->news.peer = answer->peer;
     r->done(r->arg, r, answer);
     request_free(r);
-}
-
-/* "detail" of the problem document, or as much of the body as may stand in a log line. */
-static void problem_text(const struct http_response *res, char *out, size_t size)
-{
-    struct error err;
-    json_t *j = res->len ? json_loadb(res->body, res->len, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    const char *detail = json_string_value(json_object_get(j, "detail"));
-    error_set(&err, RESULT_TEMP, "HTTP %d%s%.200s", res->status, detail ? ": " : "", detail ? detail : "");
-    snprintf(out, size, "%s", err.text);
-    json_decref(j);
 }
 
 static void refused(struct notify_request *r, const struct http_response *res)

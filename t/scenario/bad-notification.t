@@ -100,7 +100,6 @@ my @cases = (
     # HTTP.
     ['over 64 KiB'             => 'x' x 66_000, 413],
     ['another content type'    => $ok, 400, qr/content.type/i, headers => {'Content-Type' => 'text/plain'}],
-    ['GET'                     => '', 405, undef, method => 'GET'],
     ['another path'            => $ok, 404, undef, path => '/notification'],
     ['the root'                => $ok, 404, undef, path => '/'],
 );

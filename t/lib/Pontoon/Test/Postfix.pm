@@ -181,7 +181,11 @@ sub wait_ready {
     }
 }
 
-sub stop { $_[0]{proc}->stop }
+sub stop {
+    my ($self) = @_;
+    $self->{table}->stop;
+    return $self->{proc}->stop;
+}
 
 # What clients are told at RCPT from now on: set_access('bob@b.test' => '450 4.2.1 later'). No arguments: as before.
 sub set_access { shift->set_table('access', @_) }
