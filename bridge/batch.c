@@ -152,20 +152,27 @@ static void reject_all(struct item *item, const char *dsn, const char *text)
 }
 
 /*
- * What is decided without a delivery: settled before, or not for us. True: the recipient has to be tried, or is
- * being tried.
+ * What is decided without a delivery: settled before, not for us, or too large for us. True: the recipient has to be
+ * tried, or is being tried. What goes by SMTP is never refused for its size: that is the MTA's to say.
  */
-static bool needs_delivery(struct context *ctx, const struct job *known, const char *address, struct verdict *v)
+static bool needs_delivery(const struct config *config, const struct job *known, const struct notification_message *m,
+                           const char *address, struct verdict *v)
 {
     const struct job_rcpt *r = find_rcpt(known, address);
+    uint64_t max = (uint64_t)config_number(config, "bridge.max-size");
+    const char *closed = recipients_closed(config);
     if (r != NULL && (r->state == JOB_DELIVERED || r->state == JOB_FAILED)) {
         verdict_from_job(v, r);
         return false;
     }
     if (r != NULL && r->state == JOB_PENDING)
         return true;
-    if (!recipients_migrated(ctx->config, address)) {
-        set_verdict(v, VERDICT_USE_SMTP, "4.7.0", "this recipient does not take part yet");
+    if (closed != NULL || !recipients_migrated(config, address)) {
+        set_verdict(v, VERDICT_USE_SMTP, "4.7.0", closed ? closed : "this recipient does not take part yet");
+        return false;
+    }
+    if (max != 0 && m->size > max) {
+        set_verdict(v, VERDICT_REJECTED, "5.3.4", "the message is larger than this site takes");
         return false;
     }
     return true;
@@ -188,7 +195,7 @@ static void begin_message(struct batch *b, struct item *item, const struct notif
     for (size_t i = 0; i < m->envelope.nrcpts; i++) {
         const struct envelope_rcpt *r = &m->envelope.rcpts[i];
         struct verdict *v = &item->verdicts->rcpts[i].verdict;
-        if (!needs_delivery(ctx, known, r->address, v))
+        if (!needs_delivery(ctx->config, known, m, r->address, v))
             continue;
         if (a != NULL && find_rcpt(active_job(a), r->address) == NULL) {
             set_verdict(v, VERDICT_DEFERRED, "4.3.0", "other recipients of this message are under way");
@@ -212,7 +219,6 @@ static bool same_message(const struct job *known, const struct notification_mess
 static void take_message(struct batch *b, struct item *item, const struct notification_message *m)
 {
     struct context *ctx = b->ctx;
-    uint64_t max = (uint64_t)config_number(ctx->config, "bridge.max-size");
     struct job *known = NULL;
     struct error err;
     log_info("%s: notified by %s[%s], from=<%s>, size=%" PRIu64 ", nrcpt=%zu, pontoon=%s", m->id, b->n->iss, b->peer,
@@ -225,8 +231,6 @@ static void take_message(struct batch *b, struct item *item, const struct notifi
     } else if (!same_message(known, m)) {
         log_warning("%s: %s used this id for another message before: refused, pontoon=%s", m->id, b->n->iss, m->id);
         reject_all(item, "5.7.1", "the id was used for another message");
-    } else if (max != 0 && m->size > max) {
-        reject_all(item, "5.3.4", "the message is larger than this site takes");
     } else {
         begin_message(b, item, m, known);
     }

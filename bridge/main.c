@@ -10,6 +10,7 @@
 #include "bridge/notifications.h"
 #include "bridge/peer_name.h"
 #include "bridge/receipts.h"
+#include "bridge/recipients.h"
 #include "bridge/slots.h"
 #include "bridge/witness.h"
 #include "lib/daemon.h"
@@ -153,6 +154,15 @@ static void listen_all(struct main *m)
     }
 }
 
+/* Whoever forgot policy.inbound would wonder why nothing comes in. */
+static void say_if_closed(const struct config *config)
+{
+    const char *closed = recipients_closed(config);
+    if (closed != NULL)
+        log_warning("policy (%s): every recipient is answered \"use-smtp\": %s", config_where(config, "policy.mode"),
+                    closed);
+}
+
 static void open_parts(struct main *m)
 {
     struct context *ctx = &m->ctx;
@@ -171,6 +181,7 @@ static void open_parts(struct main *m)
     ctx->deliveries = deliveries_new(ctx);
     ctx->receipts = receipts_new(ctx);
     must(deliveries_take_up(ctx->deliveries, &err), &err);
+    say_if_closed(config);
     m->purge_timer = loop_timer_new(ctx->loop, purge, m);
     loop_timer_set(m->purge_timer, PURGE_SOON);
 }
@@ -182,6 +193,7 @@ static void reload(struct daemon *d, const struct config *old, void *arg)
     struct error err;
     m->ctx.config = d->config;
     slots_set_limit(m->ctx.slots, (unsigned)config_number(d->config, "bridge.mta-connections-per-domain"));
+    say_if_closed(d->config);
     if (tls_server_reload(m->tls, &err) != RESULT_OK)
         log_error("keeping the old certificate: %s", err.text);
 }

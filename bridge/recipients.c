@@ -1,6 +1,8 @@
 /* Which recipients and senders take part: see recipients.h. */
 #include "bridge/recipients.h"
 
+#include <string.h>
+
 #include "lib/address.h"
 #include "lib/mem.h"
 
@@ -13,6 +15,18 @@ static bool in_list(const struct config *config, const char *key, const char *ad
             return true;
     }
     return false;
+}
+
+const char *recipients_closed(const struct config *config)
+{
+    size_t ninbound;
+    const char *mode = config_string(config, "policy.mode");
+    if (strcmp(mode, "testing") == 0)
+        return "this site is testing: its mail comes by SMTP";
+    if (strcmp(mode, "none") == 0)
+        return "this site is leaving: its mail comes by SMTP";
+    config_list(config, "policy.inbound", &ninbound);
+    return ninbound == 0 ? "this site's policy names no inbound URL: its mail comes by SMTP" : NULL;
 }
 
 bool recipients_migrated(const struct config *config, const char *address)

@@ -157,11 +157,13 @@ const struct config_entry config_table[] = {
 
     /* ---- policy ---- */
     {"policy", "mode", CONFIG_CHOICE, "enforce", 0, 0, "enforce testing none", NULL,
-     "What others do with our domains: see protocol."},
+     "What others do with our domains (see protocol). pontoon-bridge heeds it too: but for enforce it tells whoever still "
+     "notifies it to use SMTP."},
     {"policy", "max-age", CONFIG_TIME, "1d", MIN, 365 * DAY, NULL, NULL,
      "How long others may go on using a policy they have fetched."},
     {"policy", "inbound", CONFIG_LIST, "", 0, 0, NULL, "https://bridge.example.org",
-     "Base URLs of our bridges, in order of preference. Empty: we send by sender-store, but take nothing."},
+     "Base URLs of our bridges, in order of preference. Empty: we send by sender-store, but take nothing (pontoon-bridge "
+     "tells whoever notifies it to use SMTP)."},
     {"policy", "outbound", CONFIG_LIST, "", 0, 0, NULL, "https://sender-store.example.org",
      "Base URLs where our messages are fetched, any of them good for any message. Empty: we take, but send nothing."},
     {"policy", "max-size", CONFIG_SIZE, "0", 0, 1024 * GIB, NULL, NULL,
