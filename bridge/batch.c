@@ -205,6 +205,8 @@ static void begin_message(struct batch *b, struct item *item, const struct notif
             add_rcpt(job, r);
         item->open[i] = any = true;
     }
+    if (any && a != NULL)
+        active_renotified(a, m->serial);
     if (!any)
         job_free(&job);
     else

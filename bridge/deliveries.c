@@ -158,6 +158,11 @@ const struct job *active_job(const struct active *a)
     return delivery_job(a->delivery);
 }
 
+void active_renotified(struct active *a, int64_t serial)
+{
+    delivery_renotified(a->delivery, serial);
+}
+
 void active_watch(struct active *a, delivery_done *fn, void *arg)
 {
     struct watch *w = mem_zero(1, sizeof *w);

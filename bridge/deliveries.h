@@ -24,6 +24,8 @@ struct active *deliveries_begin(struct deliveries *d, struct job *job, bool prom
 enum result deliveries_take_up(struct deliveries *d, struct error *err);
 
 const struct job *active_job(const struct active *a);
+/* It was notified again: its receipt answers that one. */
+void active_renotified(struct active *a, int64_t serial);
 /* Calls fn(arg, result, job) once at the end; one watch for each arg. */
 void active_watch(struct active *a, delivery_done *fn, void *arg);
 void active_unwatch(struct active *a, void *arg);

@@ -52,6 +52,11 @@ const struct job *delivery_job(const struct delivery *d)
     return d->job;
 }
 
+void delivery_renotified(struct delivery *d, int64_t serial)
+{
+    d->job->m.serial = serial;
+}
+
 bool delivery_promised(const struct delivery *d)
 {
     return d->promised;

@@ -29,6 +29,8 @@ const struct job *delivery_job(const struct delivery *d);
  */
 void delivery_promise(struct delivery *d, delivery_done *done, void *arg);
 bool delivery_promised(const struct delivery *d);
+/* The sender asked again while it is under way: the number of that notification. */
+void delivery_renotified(struct delivery *d, int64_t serial);
 /* Without callbacks: at exit. The MTA forgets what was open. */
 void delivery_cancel(struct delivery **d);
 

@@ -80,6 +80,7 @@ static char *write_body(const struct job *job)
 {
     struct verdicts v = {0};
     struct verdict_message *m = verdicts_add(&v, "");
+    m->serial = job->m.serial;
     static const enum verdict_kind kinds[JOB_STATES] = {
         [JOB_DELIVERED] = VERDICT_DELIVERED, [JOB_FAILED] = VERDICT_REJECTED, [JOB_DEFERRED] = VERDICT_DEFERRED};
     for (size_t i = 0; i < job->nrcpts; i++) {

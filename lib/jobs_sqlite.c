@@ -31,7 +31,9 @@ static const char schema_1[] =
     " n INTEGER NOT NULL," /* keeps the order */
     " PRIMARY KEY (job, address)) WITHOUT ROWID;";
 
-static const char *const steps[] = {schema_1, trace_sqlite_schema, policy_cache_sqlite_schema};
+static const char schema_serial[] = "ALTER TABLE jobs ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;";
+
+static const char *const steps[] = {schema_1, trace_sqlite_schema, policy_cache_sqlite_schema, schema_serial};
 static const struct sqlite_schema schema = {"notification queue", steps, sizeof steps / sizeof steps[0]};
 
 const char *job_state_name(enum job_state state)

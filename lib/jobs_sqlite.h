@@ -32,7 +32,7 @@ struct job *jobs_copy(const struct job *job);
 /* Takes a statement over JOBS_COLUMNS to its end, then reads the recipients. */
 #define JOBS_COLUMNS                                                                                              \
     "j.job, j.iss, j.aud, j.id, j.token, j.size, j.digest, j.sender, j.body_type, j.smtputf8, j.declared, j.ret," \
-    " j.envid, j.peer, j.queue_id, j.received, j.next, j.attempts"
+    " j.envid, j.peer, j.queue_id, j.received, j.next, j.attempts, j.serial"
 enum result jobs_read_list(struct sqlite_db *db, struct sqlite_stmt *st, struct job_list **list_r, struct error *err);
 
 /* ---- jobs_sqlite_events.c ---- */

@@ -13,13 +13,13 @@ enum result jobs_write_row(struct sqlite_db *db, const struct job *job, int64_t 
     struct sqlite_stmt *st = stmt_begin(
         db,
         "INSERT INTO jobs (iss, aud, id, token, size, digest, sender, body_type, smtputf8, declared, ret, envid,"
-        " peer, queue_id, received, next, attempts)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " peer, queue_id, received, next, attempts, serial)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id, iss, aud) DO UPDATE SET (token, size, digest, sender, body_type, smtputf8, declared, ret,"
-        " envid, peer, queue_id, received, next, attempts) = (excluded.token, excluded.size, excluded.digest,"
+        " envid, peer, queue_id, received, next, attempts, serial) = (excluded.token, excluded.size, excluded.digest,"
         " excluded.sender, excluded.body_type, excluded.smtputf8, excluded.declared, excluded.ret,"
         " excluded.envid, excluded.peer, excluded.queue_id, excluded.received, excluded.next,"
-        " excluded.attempts) RETURNING job");
+        " excluded.attempts, excluded.serial) RETURNING job");
     stmt_bind_text(st, job->iss);
     stmt_bind_text(st, job->aud);
     stmt_bind_text(st, m->id);
@@ -37,6 +37,7 @@ enum result jobs_write_row(struct sqlite_db *db, const struct job *job, int64_t 
     stmt_bind_int(st, job->received);
     stmt_bind_int(st, job->next);
     stmt_bind_int(st, job->attempts);
+    stmt_bind_int(st, m->serial);
     while (stmt_row(st))
         *key_r = stmt_get_int(st);
     return stmt_end(st, err);
@@ -110,6 +111,7 @@ static struct job *read_job(struct sqlite_stmt *st)
     job->received = stmt_get_int(st);
     job->next = stmt_get_int(st);
     job->attempts = (unsigned)stmt_get_int(st);
+    m->serial = stmt_get_int(st);
     return job;
 }
 

@@ -126,6 +126,15 @@ enum result json_need_int(const json_t *object, const char *path, const char *na
     return RESULT_OK;
 }
 
+enum result json_want_int(const json_t *object, const char *path, const char *name, int64_t min, int64_t max,
+                          int64_t fallback, int64_t *n_r, struct error *err)
+{
+    const json_t *j;
+    enum result result = want(object, path, name, &j, err);
+    *n_r = fallback;
+    return result != RESULT_OK || j == NULL ? result : json_need_int(object, path, name, min, max, n_r, err);
+}
+
 enum result json_want_bool(const json_t *object, const char *path, const char *name, bool fallback, bool *b_r,
                            struct error *err)
 {

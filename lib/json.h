@@ -28,6 +28,8 @@ enum result json_want_string(const json_t *object, const char *path, const char 
                              struct error *err);
 enum result json_need_int(const json_t *object, const char *path, const char *name, int64_t min, int64_t max,
                           int64_t *n_r, struct error *err);
+enum result json_want_int(const json_t *object, const char *path, const char *name, int64_t min, int64_t max,
+                          int64_t fallback, int64_t *n_r, struct error *err);
 enum result json_want_bool(const json_t *object, const char *path, const char *name, bool fallback, bool *b_r,
                            struct error *err);
 /* An array of 1..max (need) or 0..max (want) members; `max_count` bounds it. */

@@ -22,6 +22,7 @@ enum {
     NOTIFICATION_SIZE_MAX = 65536,   /* bytes of the whole JWS */
     NOTIFICATION_MESSAGES_MAX = 100, /* messages in one batch */
     NOTIFICATION_RCPTS_MAX = 1000,   /* recipients of one message in one batch */
+    NOTIFICATION_SERIAL_MAX = 0x7fffffff,
     MESSAGE_ID_PEER_MAX = 64,
     REPLY_TEXT_MAX = 500, /* an MTA's reply as it travels in verdicts and receipts */
 };
@@ -31,6 +32,7 @@ struct notification_message {
     char token[TOKEN_MAX + 1 + 160]; /* a peer's tokens may be of another shape: up to 457 bytes */
     uint64_t size;
     uint8_t digest[DIGEST_SIZE];
+    int64_t serial; /* grows with every notification of this message; receipts say which one they answer. 0: none */
     struct envelope envelope; /* sender, body, smtputf8, ret, envid, recipients */
 };
 
@@ -76,6 +78,7 @@ struct verdict {
 
 struct verdict_message {
     char id[MESSAGE_ID_PEER_MAX + 1];
+    int64_t serial; /* in a receipt: of the last notification that was heard, 0 if it had none */
     struct verdict_rcpt {
         char *address;
         struct verdict verdict;
@@ -105,7 +108,7 @@ void verdicts_clear(struct verdicts *v); /* frees what it holds */
 void verdicts_free(struct verdicts **v); /* for what verdicts_parse() made */
 
 /*
- * A receipt: {"recipients":[{"address","outcome":"delivered|failed|deferred","status","text"}]}; in memory a
+ * A receipt: {"serial":…,"recipients":[{"address","outcome":"delivered|failed|deferred","status","text"}]}; in memory a
  * verdict_message (id empty) whose kinds are DELIVERED, REJECTED (wire: "failed") and DEFERRED only.
  */
 char *receipt_write(const struct verdict_message *m);                                              /* to mem_free() */

@@ -99,6 +99,11 @@ bool rcpt_state_next(enum rcpt_state state, enum rcpt_event event, bool shadow, 
     return t->listed;
 }
 
+bool rcpt_event_clears_doubt(enum rcpt_event event)
+{
+    return event == RCPT_EV_DEFERRED || event == RCPT_EV_USE_SMTP || event == RCPT_EV_REJECTED;
+}
+
 bool rcpt_state_final(enum rcpt_state state)
 {
     return state >= RCPT_DELIVERED;

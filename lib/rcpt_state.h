@@ -45,6 +45,12 @@ enum rcpt_event {
  */
 bool rcpt_state_next(enum rcpt_state state, enum rcpt_event event, bool shadow, enum rcpt_state *next_r);
 
+/*
+ * Whether the event is the peer's word that it holds nothing: what it fetched or may have been offered then no longer stands in
+ * the way of a return.
+ */
+bool rcpt_event_clears_doubt(enum rcpt_event event);
+
 bool rcpt_state_final(enum rcpt_state state);
 /* Whether a fetch for a recipient in this state may be served. */
 bool rcpt_state_fetchable(enum rcpt_state state);

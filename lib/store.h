@@ -119,6 +119,7 @@ struct store_rcpt {
     char *notify; /* or NULL */
     char *orcpt;  /* or NULL */
     enum rcpt_state state;
+    int64_t serial;    /* of the latest claim for a notification: grows with each; 0: never claimed */
     unsigned attempts; /* tries of this kind of work (notifications, queued or accepted; returns; DSNs) */
     msec_t next;       /* when due */
     msec_t since;      /* when it came into this state */
@@ -177,10 +178,12 @@ struct store_settlement {
     int64_t rid;
     enum rcpt_event event;
     char dsn[ERROR_DSN_MAX];
-    const char *text;    /* copied; NULL for none */
-    const char *peer;    /* copied; NULL for none */
-    msec_t next;         /* when the state that follows is due (absolute); 0: now */
-    bool offered;        /* adds to store_rcpt.offered */
+    const char *text; /* copied; NULL for none */
+    const char *peer; /* copied; NULL for none */
+    msec_t next;      /* when the state that follows is due (absolute); 0: now */
+    bool offered;     /* adds to store_rcpt.offered */
+    int64_t serial;   /* of the notification that this answers: without effect if the recipient was claimed for another
+                            one since, which may have told the peer more; 0: whatever happened since */
     bool unless_fetched; /* changes nothing if the peer is fetching or has fetched: for RECALL and FALLBACK */
     struct store_comparison comparison; /* copied; for shadows */
 };

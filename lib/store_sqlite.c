@@ -109,8 +109,12 @@ static const char schema_shadow[] =
     " WHEN OLD.settled IS NULL AND NEW.settled IS NOT NULL BEGIN"
     " UPDATE totals SET n = n - 1 WHERE what = 102 + 200 * NEW.shadow; END;";
 
-static const char *const steps[] = {schema_1, trace_sqlite_schema, policy_cache_sqlite_schema, schema_fetching,
-                                    schema_shadow};
+/* claims: how many there were for notifications. */
+static const char schema_serial[] = "ALTER TABLE recipients ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;"
+                                    "CREATE TABLE claims (n INTEGER NOT NULL); INSERT INTO claims VALUES (0);";
+
+static const char *const steps[] = {schema_1,        trace_sqlite_schema, policy_cache_sqlite_schema,
+                                    schema_fetching, schema_shadow,       schema_serial};
 static const struct sqlite_schema schema = {"store", steps, sizeof steps / sizeof steps[0]};
 
 static enum result make_dirs(const struct store *s, struct error *err)

@@ -57,6 +57,7 @@ static struct store_rcpt read_rcpt(struct sqlite_stmt *st)
     r.notify = stmt_get_text(st);
     r.orcpt = stmt_get_text(st);
     r.state = (enum rcpt_state)stmt_get_int(st);
+    r.serial = stmt_get_int(st);
     r.attempts = (unsigned)stmt_get_int(st);
     r.next = stmt_get_int(st);
     r.since = stmt_get_int(st);

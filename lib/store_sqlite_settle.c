@@ -36,13 +36,6 @@ static bool same_work(enum rcpt_state a, enum rcpt_state b)
     return a == b || (rcpt_state_fetchable(a) && rcpt_state_fetchable(b)); /* queued and accepted: notifications */
 }
 
-/* The peer says that it holds nothing: what it fetched or may have been offered no longer stands in the way of a
- * return. */
-static bool clears_doubt(enum rcpt_event event)
-{
-    return event == RCPT_EV_DEFERRED || event == RCPT_EV_USE_SMTP || event == RCPT_EV_REJECTED;
-}
-
 static enum result update_rcpt(struct sqlite_db *db, const struct store_settlement *s, enum rcpt_state old,
                                enum rcpt_state state, struct error *err)
 {
@@ -65,7 +58,7 @@ static enum result update_rcpt(struct sqlite_db *db, const struct store_settleme
     stmt_bind_text(st, s->text);
     stmt_bind_text(st, s->peer);
     stmt_bind_int(st, s->rid);
-    stmt_bind_int(st, clears_doubt(s->event));
+    stmt_bind_int(st, rcpt_event_clears_doubt(s->event));
     stmt_bind_int(st, rcpt_state_fetchable(old) && !rcpt_state_fetchable(state));
     stmt_bind_int(st, s->event);
     stmt_bind_int(st, s->comparison.smtp);
@@ -92,9 +85,11 @@ enum result store_apply_event(struct sqlite_db *db, const struct store_settlemen
     enum rcpt_state old = RCPT_STATES, state;
     char *address = NULL;
     bool taken = false, shadow = false;
+    int64_t serial = 0;
     *changed_r = false;
-    struct sqlite_stmt *st = stmt_begin(
-        db, "SELECT state, message, address, fetching <> 0 OR fetched <> 0, shadow FROM recipients WHERE rid = ?");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT state, message, address, fetching <> 0 OR fetched <> 0, shadow, serial FROM recipients"
+                       " WHERE rid = ?");
     stmt_bind_int(st, s->rid);
     while (stmt_row(st)) {
         old = (enum rcpt_state)stmt_get_int(st);
@@ -103,9 +98,10 @@ enum result store_apply_event(struct sqlite_db *db, const struct store_settlemen
         address = stmt_get_text(st);
         taken = stmt_get_int(st) != 0;
         shadow = stmt_get_int(st) != 0;
+        serial = stmt_get_int(st);
     }
     enum result r = stmt_end(st, err);
-    if (s->unless_fetched && taken)
+    if ((s->unless_fetched && taken) || (s->serial != 0 && s->serial != serial))
         old = RCPT_STATES;
     /* Without effect also on a lease: whoever changed the state has taken it, or works under it now. */
     if (r == RESULT_OK && old < RCPT_STATES && rcpt_state_next(old, s->event, shadow, &state)) {

@@ -54,18 +54,31 @@ static enum result select_released(struct claim *c, struct sqlite_db *db, const 
     return stmt_end(st, err);
 }
 
-static enum result lease_entry(const struct claim *c, struct sqlite_db *db, const struct store_entry *e,
+static enum result lease_entry(const struct claim *c, struct sqlite_db *db, struct store_entry *e, int64_t serial,
                                struct error *err)
 {
     enum result r = RESULT_OK;
     for (size_t i = 0; r == RESULT_OK && i < e->nrcpts; i++) {
-        struct sqlite_stmt *st = stmt_begin(db, "UPDATE recipients SET owner = ?, due = ? WHERE rid = ?");
+        if (serial != 0)
+            e->rcpts[i].serial = serial;
+        struct sqlite_stmt *st = stmt_begin(db, "UPDATE recipients SET owner = ?, due = ?, serial = ? WHERE rid = ?");
         stmt_bind_text(st, c->node);
         stmt_bind_int(st, clock_now() + c->lease);
+        stmt_bind_int(st, e->rcpts[i].serial);
         stmt_bind_int(st, e->rcpts[i].rid);
         r = stmt_run(st, err);
     }
     return r;
+}
+
+/* The number of this claim, which its notifications carry: news about an earlier one must not count as news about them. */
+static enum result next_serial(struct sqlite_db *db, int64_t *serial_r, struct error *err)
+{
+    struct sqlite_stmt *st = stmt_begin(db, "UPDATE claims SET n = n % ? + 1 RETURNING n");
+    stmt_bind_int(st, NOTIFICATION_SERIAL_MAX);
+    while (stmt_row(st))
+        *serial_r = stmt_get_int(st);
+    return stmt_end(st, err);
 }
 
 static enum result apply_claim(struct sqlite_change *change, struct sqlite_db *db, struct error *err)
@@ -80,8 +93,11 @@ static enum result apply_claim(struct sqlite_change *change, struct sqlite_db *d
         r = select_released(c, db, c->ids[i], err);
     if (r == RESULT_OK)
         r = store_builder_load(&c->found, db, err);
+    int64_t serial = 0;
+    if (r == RESULT_OK && c->found.list->n > 0 && c->work == STORE_NOTIFY)
+        r = next_serial(db, &serial, err);
     for (size_t i = 0; r == RESULT_OK && i < c->found.list->n; i++)
-        r = lease_entry(c, db, &c->found.list->entries[i], err);
+        r = lease_entry(c, db, &c->found.list->entries[i], serial, err);
     if (r == RESULT_OK && c->ids == NULL)
         r = first_due(db, c->work, &c->next, err);
     return r;

@@ -137,6 +137,8 @@ static json_t *verdicts_json(const struct verdicts *v, bool texts)
 static json_t *receipt_json(const struct verdict_message *m, bool texts)
 {
     json_t *j = json_object();
+    if (m->serial != 0)
+        json_object_set_new(j, "serial", json_integer((json_int_t)m->serial));
     json_object_set_new(j, "recipients", rcpts_json(m, RECEIPT, texts));
     return j;
 }
@@ -280,7 +282,9 @@ static enum result parse_messages(const json_t *j, struct verdicts *v, struct er
 
 static enum result parse_receipt(const json_t *j, struct verdicts *v, struct error *err)
 {
-    return parse_rcpts(j, "", RECEIPT, verdicts_add(v, ""), err);
+    struct verdict_message *m = verdicts_add(v, "");
+    enum result result = json_want_int(j, "", "serial", 1, NOTIFICATION_SERIAL_MAX, 0, &m->serial, err);
+    return result == RESULT_OK ? parse_rcpts(j, "", RECEIPT, m, err) : result;
 }
 
 static enum result parse_document(const char *text, size_t len, const char *what,

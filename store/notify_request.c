@@ -69,6 +69,7 @@ static void fill_message(struct notification_message *m, const struct work *w, c
         memset(m->token, 'x', TOKEN_MAX);
     }
     m->size = e->size;
+    m->serial = secret != NULL ? work_rcpt(w, 0)->serial : NOTIFICATION_SERIAL_MAX;
     memcpy(m->digest, e->digest, DIGEST_SIZE);
     m->envelope = e->envelope;
     m->envelope.nrcpts = w->nrcpts;
@@ -287,6 +288,7 @@ void notify_answer_apply(const struct notify_answer *a, const struct work *list,
                 news.event = events[v->kind];
                 news.dsn = v->dsn;
                 news.text = v->text;
+                news.serial = rcpt_event_clears_doubt(news.event) ? rcpt->serial : 0;
             }
             outcome_add(out, config, w->entry, rcpt, &news);
         }

@@ -94,6 +94,7 @@ void outcome_add(struct outcome *o, const struct config *config, const struct st
         .text = mem_strdup(news->text),
         .peer = mem_strdup(news->peer),
         .next = when_due(config, entry, rcpt, news, next),
+        .serial = news->serial,
         .offered = news->offered,
         .unless_fetched = news->event == RCPT_EV_FALLBACK && !news->regardless,
     };

@@ -23,6 +23,7 @@ struct outcome_news {
     const char *text;   /* reply or error; or NULL */
     const char *peer;   /* who said it; or NULL */
     msec_t retry_after; /* the peer's wish, 0 none */
+    int64_t serial;     /* of the notification that this answers, if that matters: see struct store_settlement */
     bool offered;       /* the peer may hold a promise or the message */
     bool regardless;    /* FALLBACK though the peer has fetched: it never said what became of it */
 };

@@ -1,6 +1,7 @@
 /* Receipts: see receipts.h. */
 #include "store/receipts.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,6 +57,25 @@ static enum rcpt_event receipt_event(enum verdict_kind kind)
     }
 }
 
+/*
+ * "Deferred" says that the peer holds nothing. If it answers an earlier notification than the last one (it came late), that is
+ * no news about now: the peer may have taken the message since.
+ */
+static void add_line(struct context *ctx, const struct store_entry *entry, const struct store_rcpt *rcpt,
+                     const struct verdict_message *m, const struct verdict *v, const char *peer, struct outcome *out)
+{
+    struct outcome_news news = {
+        .event = receipt_event(v->kind), .dsn = v->dsn, .text = v->text, .peer = peer, .offered = true};
+    if (news.event == RCPT_EV_DEFERRED && m->serial != rcpt->serial) {
+        log_info("%s: to=<%s>, %s says deferred, but not to the last notification (%" PRId64 ", not %" PRId64
+                 "): asking again, pontoon=%s",
+                 outcome_log_id(entry), rcpt->address, peer, m->serial, rcpt->serial, entry->id);
+        return;
+    }
+    news.serial = news.event == RCPT_EV_DEFERRED ? m->serial : 0;
+    outcome_add(out, ctx->config, entry, rcpt, &news);
+}
+
 /* All lines of the receipt, or none: an address that the message does not have refuses the whole. */
 static bool collect(struct context *ctx, const struct store_entries *known, const struct verdict_message *m,
                     const char *peer, struct outcome *out, struct error *err)
@@ -67,13 +87,8 @@ static bool collect(struct context *ctx, const struct store_entries *known, cons
             return false;
         }
     }
-    for (size_t i = 0; i < m->nrcpts; i++) {
-        const struct verdict *v = &m->rcpts[i].verdict;
-        outcome_add(
-            out, ctx->config, &known->entries[0], find_rcpt(known, m->rcpts[i].address),
-            &(struct outcome_news){
-                .event = receipt_event(v->kind), .dsn = v->dsn, .text = v->text, .peer = peer, .offered = true});
-    }
+    for (size_t i = 0; i < m->nrcpts; i++)
+        add_line(ctx, &known->entries[0], find_rcpt(known, m->rcpts[i].address), m, &m->rcpts[i].verdict, peer, out);
     return true;
 }
 

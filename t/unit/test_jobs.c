@@ -55,6 +55,7 @@ static struct job *make_job(const char *id, const char *states)
     snprintf(j->m.id, sizeof j->m.id, "%s", id);
     strcpy(j->m.token, "b.test~mac");
     j->m.size = 1234;
+    j->m.serial = 42;
     memset(j->m.digest, 7, DIGEST_SIZE);
     j->m.envelope.sender = mem_strdup("x@a.test");
     j->m.envelope.smtputf8 = true;
@@ -120,6 +121,7 @@ static void what_is_noted_is_found(void **state)
     assert_string_equal(j->m.envelope.ret, "HDRS");
     assert_null(j->m.envelope.envid);
     assert_int_equal(j->m.size, 1234);
+    assert_int_equal(j->m.serial, 42);
     assert_int_equal(j->m.digest[31], 7);
     assert_string_equal(j->peer, "127.0.0.2");
     assert_int_equal(j->received, test_time);

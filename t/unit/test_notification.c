@@ -13,7 +13,7 @@ static const char good[] =
     "{\"address\":\"bob@b.test\",\"notify\":\"SUCCESS,DELAY\",\"orcpt\":\"rfc822;bob+2Bx@a.test\"},"
     "{\"address\":\"carol@b.test\"}],"
     "\"size\":1234,\"digest\":\"" DIGEST
-    "\",\"body\":\"8bitmime\",\"smtputf8\":true,\"ret\":\"HDRS\",\"envid\":\"e+3D1\"},"
+    "\",\"serial\":9,\"body\":\"8bitmime\",\"smtputf8\":true,\"ret\":\"HDRS\",\"envid\":\"e+3D1\"},"
     "{\"id\":\"01HG\",\"token\":\"t\",\"sender\":\"alice@a.test\",\"recipients\":[{\"address\":\"bob@b.test\"}],"
     "\"size\":0,\"digest\":\"" DIGEST "\"}]}";
 
@@ -42,6 +42,8 @@ static void all_members_are_read(void **state)
     assert_string_equal(m->id, "01HF");
     assert_string_equal(m->token, "b.test~abc");
     assert_int_equal(m->size, 1234);
+    assert_int_equal(m->serial, 9);
+    assert_int_equal(n->messages[1].serial, 0);
     assert_memory_equal(m->digest, nothing, DIGEST_SIZE);
     assert_string_equal(e->sender, "alice@a.test");
     assert_int_equal(e->body, BODY_8BITMIME);

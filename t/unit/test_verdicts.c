@@ -13,7 +13,7 @@ static const char good[] =
     "{\"id\":\"01HG\",\"recipients\":[{\"address\":\"a@b.test\",\"verdict\":\"accepted\"}]}]}";
 
 static const char good_receipt[] =
-    "{\"recipients\":[{\"address\":\"a@b.test\",\"outcome\":\"delivered\",\"status\":\"2.6.0\",\"text\":\"250 Ok\"},"
+    "{\"serial\":7,\"recipients\":[{\"address\":\"a@b.test\",\"outcome\":\"delivered\",\"status\":\"2.6.0\",\"text\":\"250 Ok\"},"
     "{\"address\":\"b@b.test\",\"outcome\":\"failed\",\"status\":\"5.7.1\",\"text\":\"550 5.7.1 spam\"},"
     "{\"address\":\"c@b.test\",\"outcome\":\"deferred\",\"status\":\"4.0.0\"}]}";
 
@@ -54,6 +54,7 @@ static void receipts_are_read(void **state)
     assert_int_equal(v->messages[0].rcpts[0].verdict.kind, VERDICT_DELIVERED);
     assert_int_equal(v->messages[0].rcpts[1].verdict.kind, VERDICT_REJECTED);
     assert_int_equal(v->messages[0].rcpts[2].verdict.kind, VERDICT_DEFERRED);
+    assert_int_equal(v->messages[0].serial, 7);
     char *text = receipt_write(&v->messages[0]);
     assert_string_equal(text, good_receipt);
     mem_free(&text);
@@ -122,6 +123,8 @@ static const struct bad_document bad_receipts[] = {
     {"recipients[1].status", "\"2.0.0\"", "recipients[1].status: not of class 5"},
     {"recipients[1].status", "\"5.x.0\"", "recipients[1]." NO_STATUS},
     {"recipients[1].text", "{}", "recipients[1].text: not a string"},
+    {"serial", "0", "serial: not a whole number from 1 to 2147483647"},
+    {"serial", "\"7\"", "serial: not a whole number from 1 to 2147483647"},
 };
 
 static void malformed_documents(void **state)
