@@ -194,7 +194,8 @@ static void reload(struct daemon *d, const struct config *old, void *arg)
     m->ctx.config = d->config;
     slots_set_limit(m->ctx.slots, (unsigned)config_number(d->config, "bridge.mta-connections-per-domain"));
     say_if_closed(d->config);
-    if (tls_server_reload(m->tls, &err) != RESULT_OK)
+    if (tls_server_reload(m->tls, config_string(d->config, "bridge.certificate"),
+                          config_string(d->config, "bridge.key"), &err) != RESULT_OK)
         log_error("keeping the old certificate: %s", err.text);
 }
 

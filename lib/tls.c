@@ -10,7 +10,6 @@
 
 struct tls_server {
     SSL_CTX *ctx;
-    char *chain_file, *key_file;
 };
 
 /* The innermost reason of OpenSSL's error queue ("No such file or directory", "key values mismatch"). */
@@ -79,15 +78,15 @@ enum result tls_server_new(const char *chain_file, const char *key_file, struct 
     if (r != RESULT_OK)
         return r;
     struct tls_server *t = mem_zero(1, sizeof *t);
-    *t = (struct tls_server){.ctx = ctx, .chain_file = mem_strdup(chain_file), .key_file = mem_strdup(key_file)};
+    t->ctx = ctx;
     *t_r = t;
     return RESULT_OK;
 }
 
-enum result tls_server_reload(struct tls_server *t, struct error *err)
+enum result tls_server_reload(struct tls_server *t, const char *chain_file, const char *key_file, struct error *err)
 {
     SSL_CTX *ctx = NULL;
-    enum result r = new_context(t->chain_file, t->key_file, &ctx, err);
+    enum result r = new_context(chain_file, key_file, &ctx, err);
     if (r != RESULT_OK)
         return r;
     SSL_CTX_free(t->ctx); /* its sessions hold references of their own */
@@ -100,8 +99,6 @@ void tls_server_free(struct tls_server **t)
     if (*t == NULL)
         return;
     SSL_CTX_free((*t)->ctx);
-    mem_free(&(*t)->chain_file);
-    mem_free(&(*t)->key_file);
     mem_free(t);
 }
 

@@ -13,8 +13,8 @@ struct tls_server;
 
 /* Checks that chain and key belong together and that the certificate is valid now (expired: a warning). */
 enum result tls_server_new(const char *chain_file, const char *key_file, struct tls_server **t_r, struct error *err);
-/* Reads the files again; on failure the old certificate stays in use. */
-enum result tls_server_reload(struct tls_server *t, struct error *err);
+/* Takes what these files hold now for new connections; on failure the old certificate stays in use. */
+enum result tls_server_reload(struct tls_server *t, const char *chain_file, const char *key_file, struct error *err);
 void tls_server_free(struct tls_server **t);
 SSL *tls_server_session(struct tls_server *t); /* for one accepted connection */
 

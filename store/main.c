@@ -163,7 +163,8 @@ static void reload(struct daemon *d, const struct config *old, void *arg)
     struct error err;
     struct publish *publish = NULL;
     struct jws_key *key = NULL;
-    if (tls_server_reload(m->tls, &err) != RESULT_OK)
+    if (tls_server_reload(m->tls, config_string(d->config, "store.certificate"), config_string(d->config, "store.key"),
+                          &err) != RESULT_OK)
         log_error("keeping the old certificate: %s", err.text);
     if (jws_key_load(config_string(d->config, "store.signing-key"), &key, &err) != RESULT_OK ||
         publish_new(d->config, &publish, &err) != RESULT_OK) {

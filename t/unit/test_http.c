@@ -665,9 +665,9 @@ static void certificates_are_checked_and_replaced(void **state)
     assert_null(t);
     mem_free(&wrong);
 
-    assert_int_equal(tls_server_reload(tls, &err), RESULT_OK);
+    assert_int_equal(tls_server_reload(tls, site.chain, site.key, &err), RESULT_OK);
     site_shell("mv '%s/key.pem' '%s/away'", site.dir);
-    assert_int_equal(tls_server_reload(tls, &err), RESULT_PERM);
+    assert_int_equal(tls_server_reload(tls, site.chain, site.key, &err), RESULT_PERM);
     struct answer a;
     get(&a, "/describe"); /* with the old one */
     assert_int_equal(a.status, 200);
