@@ -147,7 +147,7 @@ void notifications_handle(struct http_request *req, void *arg)
     } else if (strcmp(http_request_method(req), "GET") == 0 || strcmp(http_request_method(req), "HEAD") == 0) {
         status_answer(ctx, req);
     } else if (strcmp(http_request_method(req), "POST") != 0) {
-        http_reply(req, 405, &(struct http_header){"Allow", "GET, HEAD, POST"}, 1, NULL, NULL, 0);
+        http_reply_not_allowed(req, "GET, HEAD, POST");
     } else if (ctx->draining) {
         http_reply_problem(req, 503, "shutting down", RETRY_AFTER_POLICY);
     } else {

@@ -44,15 +44,28 @@ static json_t *printable(const char *text)
     return j;
 }
 
-void http_reply_problem(struct http_request *req, int status, const char *detail, unsigned retry_after)
+void http_reply_problem_with(struct http_request *req, int status, const char *detail, const struct http_header *header)
 {
     json_t *problem = json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", http_status_title(status),
                                 "status", status, "detail", printable(detail));
     char *text = json_text(problem);
     json_decref(problem);
+    http_reply(req, status, header, header ? 1 : 0, "application/problem+json", text, strlen(text));
+    mem_free(&text);
+}
+
+void http_reply_problem(struct http_request *req, int status, const char *detail, unsigned retry_after)
+{
     char seconds[16];
     snprintf(seconds, sizeof seconds, "%u", retry_after);
     struct http_header retry = {"Retry-After", seconds};
-    http_reply(req, status, &retry, retry_after ? 1 : 0, "application/problem+json", text, strlen(text));
-    mem_free(&text);
+    http_reply_problem_with(req, status, detail, retry_after ? &retry : NULL);
+}
+
+void http_reply_not_allowed(struct http_request *req, const char *allow)
+{
+    char *detail = mem_printf("this resource takes only %s", allow);
+    struct http_header header = {"Allow", allow};
+    http_reply_problem_with(req, 405, detail, &header);
+    mem_free(&detail);
 }

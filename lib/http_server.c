@@ -16,6 +16,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/queue.h>
 
@@ -27,6 +28,8 @@ enum {
     BACKLOG = 511,
     ACCEPT_PAUSE = 1000, /* ms without accepting after "too many open files" */
     READ_SLACK = 4096,   /* what TLS and chunk lines may add to a request's bytes */
+    BODY_SLACK = 65536,  /* a body that is too large by no more than this gets our own answer, with words in it */
+    ANY_METHOD = 0xffff, /* also those that evhttp does not know */
 };
 
 struct connection {
@@ -158,7 +161,7 @@ static struct bufferevent *new_connection(struct event_base *base, void *arg)
     if (c->bev == NULL)
         log_fatal("out of memory (connection)");
     bufferevent_openssl_set_allow_dirty_shutdown(c->bev, 1);
-    bufferevent_setwatermark(c->bev, EV_READ, 0, s->limits.header_max + s->limits.body_max + READ_SLACK);
+    bufferevent_setwatermark(c->bev, EV_READ, 0, s->limits.header_max + s->limits.body_max + BODY_SLACK + READ_SLACK);
     /* Reading has a deadline (timer); evhttp's own read timeout would also cut those who only listen. */
     struct timeval tv = {.tv_sec = s->limits.idle_timeout / 1000, .tv_usec = s->limits.idle_timeout % 1000 * 1000};
     bufferevent_set_timeouts(c->bev, NULL, &tv);
@@ -180,6 +183,18 @@ static void request_ended(void *arg)
     loop_timer_set(c->timer, c->server->limits.idle_timeout);
 }
 
+/* False: answered, it is too large. */
+static bool body_fits(const struct http_server *s, struct http_request *req)
+{
+    char what[100];
+    size_t len = evbuffer_get_length(evhttp_request_get_input_buffer(req->evreq));
+    if (len <= s->limits.body_max)
+        return true;
+    snprintf(what, sizeof what, "the request's body has %zu bytes; %zu are the most", len, s->limits.body_max);
+    http_reply_problem(req, 413, what, 0);
+    return false;
+}
+
 static void on_request(struct evhttp_request *evreq, void *arg)
 {
     struct http_server *s = arg;
@@ -192,10 +207,11 @@ static void on_request(struct evhttp_request *evreq, void *arg)
     }
     loop_timer_cancel(c->timer);
     struct http_request *req = http_request_begin(evreq, &c->peer, request_ended, c);
-    req->last = s->draining;
+    req->last = s->draining || strcmp(http_request_method(req), "?") == 0; /* whose body evhttp may not have read */
     c->request = req;
     s->nrequests++;
-    s->handler(req, s->arg);
+    if (body_fits(s, req))
+        s->handler(req, s->arg);
 }
 
 static void enable_listener(struct evhttp_bound_socket *bound, void *enable)
@@ -225,9 +241,9 @@ struct http_server *http_server_new(struct loop *loop, const struct http_server_
     s->http = evhttp_new(loop_base(loop));
     if (s->http == NULL)
         log_fatal("out of memory (http server)");
-    evhttp_set_allowed_methods(s->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST);
+    evhttp_set_allowed_methods(s->http, ANY_METHOD);
     evhttp_set_max_headers_size(s->http, (ev_ssize_t)limits->header_max);
-    evhttp_set_max_body_size(s->http, (ev_ssize_t)limits->body_max);
+    evhttp_set_max_body_size(s->http, (ev_ssize_t)(limits->body_max + BODY_SLACK));
     evhttp_set_default_content_type(s->http, NULL);
     evhttp_set_flags(s->http, EVHTTP_SERVER_LINGERING_CLOSE); /* a client that sends too much still reads the 413 */
     evhttp_set_bevcb(s->http, new_connection, s);

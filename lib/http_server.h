@@ -1,6 +1,8 @@
 /*
  * A small HTTPS server on a loop: libevent's evhttp behind bounds on connections (in all and per
- * address), header and body size, and idle time. Requests that break a bound never reach the handler.
+ * address), header and body size, and idle time. Requests that break a bound never reach the handler. What evhttp
+ * refuses itself (what is not HTTP, a header or body far too large) gets evhttp's own page: libevent 2.1 leaves us no say
+ * in that.
  *
  * A handler may answer later; the request lives until it is answered. When the client goes away before
  * that, the answer goes nowhere, silently; http_request_on_gone() tells those who hold resources.
@@ -39,8 +41,8 @@ void http_server_drain(struct http_server *s);
 unsigned http_server_requests(const struct http_server *s); /* requests under way */
 void http_server_free(struct http_server **s);
 
-const char *http_request_method(const struct http_request *req);                   /* "GET", "POST", "HEAD", else "?" */
-const char *http_request_path(const struct http_request *req);                     /* without query; not decoded */
+const char *http_request_method(const struct http_request *req); /* "GET", "POST", "HEAD", else "?": for a 405 */
+const char *http_request_path(const struct http_request *req);   /* without query; not decoded */
 const char *http_request_header(const struct http_request *req, const char *name); /* NULL if absent */
 /* The value of "Authorization: Bearer X", or NULL. */
 const char *http_request_bearer(const struct http_request *req);
@@ -60,6 +62,11 @@ void http_reply(struct http_request *req, int status, const struct http_header *
                 const char *content_type, const void *body, size_t len);
 /* RFC 9457 application/problem+json: {"type":"about:blank","title":…,"status":…,"detail":…}. retry_after in seconds, 0 none. */
 void http_reply_problem(struct http_request *req, int status, const char *detail, unsigned retry_after);
+/* The same with one other header, or none (NULL). */
+void http_reply_problem_with(struct http_request *req, int status, const char *detail,
+                             const struct http_header *header);
+/* A problem document with 405; `allow` is what the method may be: "GET, HEAD". */
+void http_reply_not_allowed(struct http_request *req, const char *allow);
 /*
  * An answer of known length that is pulled piece by piece as the client takes it (at most two pieces of
  * 64 KiB are in memory). pull returns bytes written to buf (len at most), 0 or -1 to cut the connection; it is

@@ -36,9 +36,9 @@ static const struct route {
     const char *methods;
     void (*handle)(struct context *ctx, struct http_request *req, const char *id);
 } routes[] = {
-    {"/.well-known/sender-store", NULL, "GET HEAD", take_policy},
+    {"/.well-known/sender-store", NULL, "GET, HEAD", take_policy},
     {"/messages/", "/receipts", "POST", take_receipt},
-    {"/messages/", "", "GET HEAD", take_message},
+    {"/messages/", "", "GET, HEAD", take_message},
 };
 
 /* The last "/messages/" counts: a base path may hold another. */
@@ -76,8 +76,7 @@ void routes_handle(struct http_request *req, void *arg)
         if (!route_matches(&routes[i], path, id))
             continue;
         if (strstr(routes[i].methods, http_request_method(req)) == NULL)
-            http_reply(req, 405, &(struct http_header){"Allow", routes[i].methods[0] == 'P' ? "POST" : "GET, HEAD"}, 1,
-                       NULL, NULL, 0);
+            http_reply_not_allowed(req, routes[i].methods);
         else
             routes[i].handle(ctx, req, id);
         return;

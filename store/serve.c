@@ -162,7 +162,7 @@ static void stream(struct fetch *f)
     fill_headers(&h, f, part);
     f->req = NULL;
     if (range == RANGE_BAD) {
-        http_reply(req, 416, h.list + 3, 1, NULL, NULL, 0);
+        http_reply_problem_with(req, 416, "Range: lies outside of the message", h.list + 3);
         sent(f, false);
     } else {
         http_reply_stream(req, part ? 206 : 200, h.list, part ? 4 : 3, "message/rfc822",

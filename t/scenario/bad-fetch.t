@@ -72,6 +72,7 @@ for my $value ("bytes=$size-", 'bytes=99999999999-', 'bytes=-0') {
     my $part = fetch(Range => $value);
     is $part->{status}, 416, "Range: $value lies outside";
     is $part->{headers}{'content-range'}, "bytes */$size", 'and Content-Range says the size';
+    is $part->{headers}{'content-type'}, 'application/problem+json', 'in a problem document';
 }
 for my $value ('bytes=5-2', 'bytes=a-b', 'bytes=', 'bytes', 'bytes=-', 'items=0-1', 'bytes=0-1,3-4', 'bytes=0x1-2', 'bytes=--5',
     'bytes=18446744073709551616-', '', 'bytes=1-2-3', 'bytes= 1-2 x')
@@ -93,10 +94,17 @@ for my $name (sort keys %bad_token) {
     my $answer = ask($url, headers => {Authorization => $bad_token{$name}});
     like $answer->{status}, qr/^(401|403)$/, "token, $name: $answer->{status}";
     unlike $answer->{body}, qr/line 1/, 'and not a byte of the message';
+    is $answer->{headers}{'content-type'}, 'application/problem+json', 'but a problem document';
 }
 like ask($a->outbound . "/messages/$_", headers => {@token})->{status}, qr/^40[01345]$/, "path \"$_\""
     for 'NOSUCHMESSAGE', '', '../../etc/passwd', "$m->{id}/", "$m->{id}x", "$m->{id}/receipts", 'x' x 100, '%00', "$m->{id}%2f";
-like ask($url, method => $_, headers => {@token})->{status}, qr/^(405|501)$/, "$_ is not allowed" for qw(PUT DELETE POST);
+for my $method (qw(PUT DELETE POST PATCH OPTIONS PROPFIND)) {
+    my $answer = ask($url, method => $method, headers => {@token, Connection => 'keep-alive'}, body => "GET / HTTP/1.1\r\n\r\n");
+    is $answer->{status}, 405, "$method is not allowed";
+    is $answer->{headers}{allow}, 'GET, HEAD', 'Allow says what is';
+    is $answer->{headers}{'content-type'}, 'application/problem+json', 'and a problem document';
+    is $answer->{headers}{connection}, 'close', 'its body is not taken for the next request' if $method ne 'POST';
+}
 is ask($a->outbound . $_)->{status}, 404, "GET $_: nothing is there" for '/', '/messages', '/.well-known/', '/notifications';
 
 # Receipts.

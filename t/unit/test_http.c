@@ -321,6 +321,8 @@ static void bodies_have_a_bound_on_both_sides(void **state)
     start(&a, &o, "/echo");
     site_run(&site);
     assert_int_equal(a.status, 413);
+    assert_string_equal(a.type, "application/problem+json");
+    assert_non_null(strstr(a.text, "has 65537 bytes; 65536 are the most"));
     assert_int_equal(seen.requests, 1);
 
     o = options(&a);
