@@ -49,6 +49,7 @@ static void set_verdict(struct verdict *v, enum verdict_kind kind, const char *d
     v->kind = kind;
     snprintf(v->dsn, sizeof v->dsn, "%s", dsn);
     snprintf(v->text, sizeof v->text, "%s", text ? text : "");
+    v->success = VERDICT_DSN_TAKEN;
 }
 
 static void verdict_from_job(struct verdict *v, const struct job_rcpt *r)
@@ -59,6 +60,7 @@ static void verdict_from_job(struct verdict *v, const struct job_rcpt *r)
     case JOB_DEFERRED: set_verdict(v, VERDICT_DEFERRED, r->dsn, r->text); break;
     default: set_verdict(v, VERDICT_ACCEPTED, "2.0.0", "a receipt follows"); break;
     }
+    v->success = r->success;
 }
 
 static const struct job_rcpt *find_rcpt(const struct job *job, const char *address)

@@ -9,6 +9,7 @@
 #include "bridge/peer_name.h"
 #include "bridge/slots.h"
 #include "bridge/witness.h"
+#include "lib/dsn.h"
 #include "lib/header.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -181,6 +182,11 @@ static void end_with(struct delivery *d, enum job_state state, const char *dsn, 
 
 /* ---- HANDING: DATA ---- */
 
+static bool speaks_lmtp(const struct delivery *d)
+{
+    return strcmp(config_string(d->ctx->config, "bridge.mta-protocol"), "lmtp") == 0;
+}
+
 /* The final dot: from here to the durable note, the witness must know. */
 static void end_data(struct delivery *d)
 {
@@ -190,8 +196,7 @@ static void end_data(struct delivery *d)
         if (d->accepted[i])
             handed[n++] = d->map[i];
     }
-    bool lmtp = strcmp(config_string(d->ctx->config, "bridge.mta-protocol"), "lmtp") == 0;
-    d->witness = witness_watch(d->ctx->witness, smtp_fd(d->t), d->job, handed, n, lmtp, d->promised);
+    d->witness = witness_watch(d->ctx->witness, smtp_fd(d->t), d->job, handed, n, speaks_lmtp(d), d->promised);
     mem_free(&handed);
     smtp_end(d->t);
 }
@@ -332,6 +337,14 @@ static const struct fetch_callbacks fetch_callbacks = {.on_begin = on_begin, .on
 
 /* ---- ASKING ---- */
 
+/* RFC 3461 section 5.2: a server without DSN did not get NOTIFY=SUCCESS, and will not report. */
+static enum verdict_dsn success_dsn(const struct delivery *d, size_t i)
+{
+    if (smtp_offers_dsn(d->t) || !dsn_wanted(d->envelope.rcpts[i].notify, DSN_DELIVERED))
+        return VERDICT_DSN_TAKEN;
+    return speaks_lmtp(d) ? VERDICT_DSN_DELIVERED : VERDICT_DSN_RELAYED;
+}
+
 static void on_envelope(void *arg, const struct smtp_reply *mail, const struct smtp_reply *rcpts, size_t n)
 {
     (void)mail;
@@ -340,9 +353,11 @@ static void on_envelope(void *arg, const struct smtp_reply *mail, const struct s
     snprintf(d->relay, sizeof d->relay, "%s", smtp_relay(d->t));
     for (size_t i = 0; i < n; i++) {
         d->accepted[i] = smtp_reply_result(&rcpts[i]) == RESULT_OK;
-        if (d->accepted[i])
+        if (d->accepted[i]) {
+            d->job->rcpts[d->map[i]].success = success_dsn(d, i);
             good++;
-        else
+        }
+        if (!d->accepted[i])
             decide_by_reply(d, i, &rcpts[i]);
     }
     event(d, NULL, "asked", d->relay);

@@ -86,7 +86,7 @@ static char *write_body(const struct job *job)
     for (size_t i = 0; i < job->nrcpts; i++) {
         const struct job_rcpt *r = &job->rcpts[i];
         if (!r->told && r->state != JOB_PENDING)
-            verdict_message_add(m, r->address, kinds[r->state], r->dsn, r->text ? r->text : "");
+            verdict_message_add(m, r->address, kinds[r->state], r->dsn, r->text ? r->text : "")->success = r->success;
     }
     char *body = m->nrcpts > 0 ? receipt_write(m) : NULL;
     verdicts_clear(&v);

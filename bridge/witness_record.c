@@ -13,19 +13,20 @@ void witness_record_watch(struct buf *out, uint64_t number, const struct job *jo
     struct witness_head head = {
         .number = number, .kind = WITNESS_WATCH, .lmtp = lmtp, .promised = promised, .received = job->received};
     snprintf(head.peer, sizeof head.peer, "%s", job->peer);
-    buf_add(out, &head, sizeof head);
-
     struct notification_message m = job->m;
     m.envelope.rcpts = mem_zero(n, sizeof *m.envelope.rcpts);
     m.envelope.nrcpts = n;
     for (size_t i = 0; i < n; i++) {
         const struct job_rcpt *r = &job->rcpts[handed[i]];
+        if (r->success != VERDICT_DSN_TAKEN)
+            head.success = r->success;
         m.envelope.rcpts[i] = (struct envelope_rcpt){.address = r->address, .notify = r->notify, .orcpt = r->orcpt};
     }
     struct notification notification = {
         .messages = &m, .nmessages = 1, .iat = job->received / 1000, .exp = job->received / 1000 + 1};
     snprintf(notification.iss, sizeof notification.iss, "%s", job->iss);
     snprintf(notification.aud, sizeof notification.aud, "%s", job->aud);
+    buf_add(out, &head, sizeof head);
     char *text = notification_write(&notification);
     buf_add_str(out, text);
     mem_free(&text);
@@ -53,7 +54,8 @@ struct job *witness_record_job(const struct witness_head *head, const char *text
         job->rcpts[i] = (struct job_rcpt){.address = mem_strdup(r->address),
                                           .notify = mem_strdup(r->notify),
                                           .orcpt = mem_strdup(r->orcpt),
-                                          .state = JOB_PENDING};
+                                          .state = JOB_PENDING,
+                                          .success = head->success};
     }
     notification_free(&n);
     return job;

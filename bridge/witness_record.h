@@ -24,6 +24,7 @@ struct witness_head {
     uint64_t number;
     char kind;
     bool lmtp, promised;
+    enum verdict_dsn success; /* of those that asked for a success DSN */
     msec_t received;
     char peer[64];
 };

@@ -22,6 +22,7 @@ struct recall {
 static const char *why_not(const struct store_rcpt *r)
 {
     switch (r->state) {
+    case RCPT_REPORTING:
     case RCPT_DELIVERED: return "delivered";
     case RCPT_RETURNING: return "is going back to SMTP";
     case RCPT_RETURNED: return "went back to SMTP";

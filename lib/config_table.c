@@ -152,6 +152,13 @@ const struct config_entry config_table[] = {
      "How long it may take to answer a command."},
     {"store", "dsn-full-max", CONFIG_SIZE, "50K", 0, 100 * MIB, NULL, NULL,
      "Larger messages come back in a DSN by their headers only, unless RET=FULL was asked for."},
+    {"store", "dsn-hold", CONFIG_TIME, "1m", 0, HOUR, NULL, NULL,
+     "How long a DSN waits for other recipients of its message to fail (or be delivered, for a success DSN) as well, so that there is one "
+     "for all of them. It goes at once when none is left that has not been tried."},
+    {"store", "delay-warning", CONFIG_TIME, "0s", 0, 60 * DAY, NULL, "4h",
+     "A sender whose message is still undecided after this is warned, once, unless NOTIFY says otherwise. 0: never, as with Postfix's "
+     "delay_warning_time; give both the same value, so that the sender sees no difference. Mail that is back in SMTP, after "
+     "fallback-after, is the MTA's to warn about."},
     {"store", "drain-timeout", CONFIG_TIME, "30s", 0, 10 * MIN, NULL, NULL,
      "How long SIGTERM waits for requests under way."},
 

@@ -13,6 +13,7 @@
 
 enum {
     FOLD_AT = 76,
+    BASE64_LINE = 54, /* bytes of a line of base64 */
     LINE_LIMIT = 900, /* words longer than that are broken: RFC 5322 allows 998 */
 };
 
@@ -87,12 +88,28 @@ static void add_date(struct buf *out, const char *name, msec_t when)
     add_field(out, name, "", date, false);
 }
 
+/* An address for people; where UTF-8 can't stand, in the form of RFC 6533 rather than as question marks. */
+static char *utf8_address(const char *address, bool utf8, const char *before, const char *after)
+{
+    char *plain = utf8 || utf8_is_ascii(address) ? mem_strdup(address) : utf8_escape(address);
+    char *text = mem_printf("%s%s%s", before, plain, after);
+    mem_free(&plain);
+    return text;
+}
+
 /* ---- the parts ---- */
+
+/* Whether the whole may have bytes over 127. */
+static bool may_use_utf8(const struct dsn *d)
+{
+    return d->smtputf8 && !d->ascii;
+}
 
 static bool any_utf8_rcpt(const struct dsn *d)
 {
     for (size_t i = 0; i < d->nrcpts; i++) {
-        if (!utf8_is_ascii(d->rcpts[i].address))
+        const char *orcpt = d->rcpts[i].orcpt;
+        if (!utf8_is_ascii(d->rcpts[i].address) || (orcpt != NULL && strncasecmp(orcpt, "utf-8;", 6) == 0))
             return true;
     }
     return false;
@@ -114,7 +131,7 @@ static void write_header(struct buf *out, const struct dsn *d, bool eight_bit)
     char *to = mem_printf("<%s>", d->sender);
     message_id_new(id);
     buf_printf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n", d->hostname);
-    add_field(out, "To", "", to, d->smtputf8);
+    add_field(out, "To", "", to, may_use_utf8(d));
     add_field(out, "Subject", "", actions[d->rcpts[0].action].subject, false);
     add_date(out, "Date", d->now);
     buf_printf(out, "Message-ID: <%s@%s>\r\n", id, d->hostname);
@@ -127,11 +144,13 @@ static void write_header(struct buf *out, const struct dsn *d, bool eight_bit)
     mem_free(&to);
 }
 
-static void begin_part(struct buf *out, const struct dsn *d, const char *description, const char *type, bool eight_bit)
+/* `encoding`: of its content, NULL for plain ASCII. */
+static void begin_part(struct buf *out, const struct dsn *d, const char *description, const char *type,
+                       const char *encoding)
 {
     buf_printf(out, "\r\n--%s\r\nContent-Description: %s\r\nContent-Type: %s\r\n", d->boundary, description, type);
-    if (eight_bit)
-        buf_add_str(out, "Content-Transfer-Encoding: 8bit\r\n");
+    if (encoding != NULL)
+        buf_printf(out, "Content-Transfer-Encoding: %s\r\n", encoding);
     buf_add_str(out, "\r\n");
 }
 
@@ -142,15 +161,21 @@ static void add_paragraph(struct buf *out, const char *indent, const char *text,
     buf_add_str(out, "\r\n");
 }
 
+/* A reply begins with its code; other words are ours. */
+static bool is_smtp_reply(const char *text)
+{
+    return text != NULL && strspn(text, "0123456789") == 3 && (text[3] == ' ' || text[3] == '-' || text[3] == '\0');
+}
+
 static void write_rcpt_text(struct buf *out, const struct dsn_rcpt *r, bool utf8)
 {
-    char *line = mem_printf("<%s>", r->address);
+    char *line = utf8_address(r->address, utf8, "  <", ">");
     buf_add_str(out, "\r\n");
-    add_paragraph(out, "  ", line, utf8);
+    add_paragraph(out, "", line, utf8);
     mem_free(&line);
     if (r->reason != NULL && r->reason[0] != '\0')
         add_paragraph(out, "    ", r->reason, utf8);
-    if (r->diagnostic != NULL && r->diagnostic[0] != '\0') {
+    if (is_smtp_reply(r->diagnostic)) {
         line = mem_printf("%s said: %s", r->remote_mta ? r->remote_mta : "The mail system there", r->diagnostic);
         add_paragraph(out, "    ", line, utf8);
         mem_free(&line);
@@ -166,7 +191,8 @@ static void write_text(struct buf *out, const struct dsn *d, bool full, bool utf
 {
     char date[HEADER_DATE_SIZE];
     header_date(d->arrived, date);
-    begin_part(out, d, "Report for people", utf8 ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii", utf8);
+    begin_part(out, d, "Report for people", utf8 ? "text/plain; charset=utf-8" : "text/plain; charset=us-ascii",
+               utf8 ? "8bit" : NULL);
     char *line = mem_printf("This is the mail system at %s. A message that you sent on %s %s.", d->hostname, date,
                             actions[d->rcpts[0].action].what);
     add_paragraph(out, "", line, utf8);
@@ -182,14 +208,19 @@ static void write_text(struct buf *out, const struct dsn *d, bool full, bool utf
     add_paragraph(out, "", full ? "Your message follows." : "The header of your message follows.", false);
 }
 
-/* "rfc822;x+40y" as it was before it was encoded for SMTP; "utf-8" addresses (RFC 6533) are encoded otherwise. */
+/* "rfc822;x+40y" as it was before it was encoded for SMTP; utf-8 addresses have an encoding of their own. */
 static void add_original_rcpt(struct buf *out, const char *orcpt, bool utf8)
 {
     const char *semicolon = strchr(orcpt, ';');
     if (!envelope_orcpt_valid(orcpt) || semicolon == NULL)
         return;
     char *type = mem_printf(" %.*s;", (int)(semicolon - orcpt), orcpt);
-    char *decoded = strncasecmp(orcpt, "utf-8;", 6) == 0 ? NULL : xtext_decode(semicolon + 1);
+    bool is_utf8 = strncasecmp(orcpt, "utf-8;", 6) == 0;
+    char *decoded = NULL;
+    if (is_utf8)
+        decoded = utf8 ? utf8_unescape(semicolon + 1) : utf8_escape(semicolon + 1);
+    else
+        decoded = xtext_decode(semicolon + 1);
     add_field(out, "Original-Recipient", type, decoded ? decoded : semicolon + 1, utf8);
     mem_free(&type);
     mem_free(&decoded);
@@ -198,27 +229,29 @@ static void add_original_rcpt(struct buf *out, const char *orcpt, bool utf8)
 static void write_rcpt_status(struct buf *out, const struct dsn_rcpt *r, bool utf8)
 {
     const char *status = r->status != NULL && r->status[0] != '\0' ? r->status : actions[r->action].status;
-    bool utf8_address = utf8 && !utf8_is_ascii(r->address);
+    bool is_utf8 = !utf8_is_ascii(r->address);
+    char *address = is_utf8 && !utf8 ? utf8_escape(r->address) : mem_strdup(r->address);
     buf_add_str(out, "\r\n");
     if (r->orcpt != NULL)
         add_original_rcpt(out, r->orcpt, utf8);
-    add_field(out, "Final-Recipient", utf8_address ? " utf-8;" : " rfc822;", r->address, utf8);
+    add_field(out, "Final-Recipient", is_utf8 ? " utf-8;" : " rfc822;", address, utf8);
     add_field(out, "Action", "", actions[r->action].name, false);
     add_field(out, "Status", "", status, false);
     if (r->remote_mta != NULL && r->remote_mta[0] != '\0')
         add_field(out, "Remote-MTA", " dns;", r->remote_mta, false);
     if (r->diagnostic != NULL && r->diagnostic[0] != '\0')
-        add_field(out, "Diagnostic-Code", " smtp;", r->diagnostic, utf8);
+        add_field(out, "Diagnostic-Code", is_smtp_reply(r->diagnostic) ? " smtp;" : " x-pontoon;", r->diagnostic, utf8);
     add_date(out, "Last-Attempt-Date", r->last_attempt);
     if (r->action == DSN_DELAYED)
         add_date(out, "Will-Retry-Until", r->will_retry_until);
+    mem_free(&address);
 }
 
 static void write_status(struct buf *out, const struct dsn *d)
 {
-    bool utf8 = d->smtputf8 && any_utf8_rcpt(d);
+    bool utf8 = may_use_utf8(d) && any_utf8_rcpt(d);
     begin_part(out, d, "Report for programs", utf8 ? "message/global-delivery-status" : "message/delivery-status",
-               utf8);
+               utf8 ? "8bit" : NULL);
     add_field(out, "Reporting-MTA", " dns;", d->hostname, false);
     if (d->envid != NULL) {
         char *envid = xtext_decode(d->envid);
@@ -233,16 +266,37 @@ static void write_status(struct buf *out, const struct dsn *d)
         write_rcpt_status(out, &d->rcpts[i], utf8);
 }
 
+static const char *original_type(const struct dsn *d, bool full)
+{
+    if (full)
+        return d->smtputf8 ? "message/global" : "message/rfc822";
+    return d->smtputf8 ? "message/global-headers" : "text/rfc822-headers";
+}
+
 void dsn_write_begin(struct buf *out, struct dsn *d, bool full, bool eight_bit)
 {
-    bool utf8 = eight_bit || d->smtputf8; /* the whole may have bytes over 127 */
-    const char *type = full ? (d->smtputf8 ? "message/global" : "message/rfc822")
-                            : (d->smtputf8 ? "message/global-headers" : "text/rfc822-headers");
+    bool encoded = d->ascii && !full;
+    bool utf8 = (eight_bit && !encoded) || may_use_utf8(d); /* the whole may have bytes over 127 */
     make_boundary(d);
     write_header(out, d, utf8);
-    write_text(out, d, full, utf8);
+    write_text(out, d, full, may_use_utf8(d));
     write_status(out, d);
-    begin_part(out, d, full ? "Your message" : "Header of your message", type, utf8);
+    begin_part(out, d, full ? "Your message" : "Header of your message", original_type(d, full),
+               encoded ? "base64" : (utf8 ? "8bit" : NULL));
+}
+
+void dsn_write_header(struct buf *out, const struct dsn *d, const char *header, size_t len)
+{
+    if (!d->ascii) {
+        buf_add(out, header, len);
+        return;
+    }
+    for (size_t n; len > 0; header += n, len -= n) {
+        n = len < BASE64_LINE ? len : BASE64_LINE;
+        char *line = base64_encode(header, n);
+        buf_printf(out, "%s\r\n", line);
+        mem_free(&line);
+    }
 }
 
 void dsn_write_end(struct buf *out, const struct dsn *d)
@@ -252,8 +306,10 @@ void dsn_write_end(struct buf *out, const struct dsn *d)
 
 /* ---- what is wanted ---- */
 
-bool dsn_wants_full(const char *ret, uint64_t size, uint64_t limit)
+bool dsn_wants_full(enum dsn_action action, const char *ret, uint64_t size, uint64_t limit)
 {
+    if (action != DSN_FAILED)
+        return false;
     return ret != NULL ? strcasecmp(ret, "FULL") == 0 : size <= limit;
 }
 

@@ -35,10 +35,11 @@ struct job_rcpt {
     char *notify, *orcpt; /* or NULL */
     enum job_state state;
     char dsn[ERROR_DSN_MAX];
-    char *text;   /* the MTA's reply, or NULL */
-    char *relay;  /* the MTA that said it, "127.0.0.3[127.0.0.3]:10025", or NULL */
-    bool told;    /* the sender knows */
-    msec_t since; /* when it came into this state */
+    char *text;               /* the MTA's reply, or NULL */
+    char *relay;              /* the MTA that said it, "127.0.0.3[127.0.0.3]:10025", or NULL */
+    enum verdict_dsn success; /* who makes the success DSN that was asked for */
+    bool told;                /* the sender knows */
+    msec_t since;             /* when it came into this state */
 };
 
 struct job {

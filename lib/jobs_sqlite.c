@@ -32,8 +32,10 @@ static const char schema_1[] =
     " PRIMARY KEY (job, address)) WITHOUT ROWID;";
 
 static const char schema_serial[] = "ALTER TABLE jobs ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;";
+static const char schema_success[] = "ALTER TABLE job_rcpts ADD COLUMN success INTEGER NOT NULL DEFAULT 0;";
 
-static const char *const steps[] = {schema_1, trace_sqlite_schema, policy_cache_sqlite_schema, schema_serial};
+static const char *const steps[] = {schema_1, trace_sqlite_schema, policy_cache_sqlite_schema, schema_serial,
+                                    schema_success};
 static const struct sqlite_schema schema = {"notification queue", steps, sizeof steps / sizeof steps[0]};
 
 const char *job_state_name(enum job_state state)

@@ -46,11 +46,11 @@ enum result jobs_write_row(struct sqlite_db *db, const struct job *job, int64_t 
 enum result jobs_write_rcpt(struct sqlite_db *db, int64_t key, size_t n, const struct job_rcpt *rcpt, struct error *err)
 {
     struct sqlite_stmt *st = stmt_begin(
-        db, "INSERT INTO job_rcpts (job, address, notify, orcpt, state, dsn, text, relay, told, since, n)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (job, address) DO UPDATE SET (notify, orcpt, state, dsn, text, relay, told, since) ="
+        db, "INSERT INTO job_rcpts (job, address, notify, orcpt, state, dsn, text, relay, told, since, success, n)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (job, address) DO UPDATE SET (notify, orcpt, state, dsn, text, relay, told, since, success) ="
             " (excluded.notify, excluded.orcpt, excluded.state, excluded.dsn, excluded.text, excluded.relay,"
-            " excluded.told, excluded.since)");
+            " excluded.told, excluded.since, excluded.success)");
     stmt_bind_int(st, key);
     stmt_bind_text(st, rcpt->address);
     stmt_bind_text(st, rcpt->notify);
@@ -61,6 +61,7 @@ enum result jobs_write_rcpt(struct sqlite_db *db, int64_t key, size_t n, const s
     stmt_bind_text(st, rcpt->relay);
     stmt_bind_int(st, rcpt->told);
     stmt_bind_int(st, rcpt->since);
+    stmt_bind_int(st, rcpt->success);
     stmt_bind_int(st, (int64_t)n);
     return stmt_run(st, err);
 }
@@ -129,12 +130,13 @@ static void read_rcpt(struct job *job, struct sqlite_stmt *st)
     r->relay = stmt_get_text(st);
     r->told = stmt_get_int(st) != 0;
     r->since = stmt_get_int(st);
+    r->success = (enum verdict_dsn)stmt_get_int(st);
 }
 
 static enum result read_rcpts(struct sqlite_db *db, struct job *job, struct error *err)
 {
     struct sqlite_stmt *st =
-        stmt_begin(db, "SELECT address, notify, orcpt, state, dsn, text, relay, told, since FROM job_rcpts"
+        stmt_begin(db, "SELECT address, notify, orcpt, state, dsn, text, relay, told, since, success FROM job_rcpts"
                        " WHERE job = ? ORDER BY n, address");
     stmt_bind_int(st, job->key);
     while (stmt_row(st))

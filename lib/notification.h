@@ -69,11 +69,19 @@ enum verdict_kind {
 };
 const char *verdict_name(enum verdict_kind kind); /* "delivered", "accepted", "deferred", "rejected", "use-smtp" */
 
+/* Who makes the success DSN (RFC 3461) of a recipient that was delivered, if the sender asked for one. */
+enum verdict_dsn {
+    VERDICT_DSN_TAKEN,   /* the MTA that took it offers DSN and has the parameters, or nobody asked; not on the wire */
+    VERDICT_DSN_RELAYED, /* the sender's site: "relayed", as the MTA has no DSN */
+    VERDICT_DSN_DELIVERED, /* the sender's site: "delivered", as this was final delivery */
+};
+
 /* What became of one recipient: a verdict, or a line of a receipt. */
 struct verdict {
     enum verdict_kind kind;
     char dsn[ERROR_DSN_MAX];       /* RFC 3463, or "" */
     char text[REPLY_TEXT_MAX + 1]; /* the MTA's reply or our words, no control characters */
+    enum verdict_dsn success;      /* with DELIVERED */
 };
 
 struct verdict_message {

@@ -22,6 +22,7 @@ static const struct transition transitions[RCPT_STATES][RCPT_EVENTS] = {
         [RCPT_EV_FALLBACK] = {true, RCPT_RETURNING},
         [RCPT_EV_EXPIRED] = {true, RCPT_BOUNCING},
         [RCPT_EV_RECALL] = {true, RCPT_RECALLED},
+        [RCPT_EV_UNREPORTED] = {true, RCPT_REPORTING},
     },
     [RCPT_ACCEPTED] = {
         [RCPT_EV_DELIVERED] = {true, RCPT_DELIVERED},
@@ -33,17 +34,24 @@ static const struct transition transitions[RCPT_STATES][RCPT_EVENTS] = {
         [RCPT_EV_FALLBACK] = {true, RCPT_RETURNING},
         [RCPT_EV_EXPIRED] = {true, RCPT_BOUNCING},
         [RCPT_EV_RECALL] = {true, RCPT_RECALLED},
+        [RCPT_EV_UNREPORTED] = {true, RCPT_REPORTING},
     },
     [RCPT_RETURNING] = {
         [RCPT_EV_DELIVERED] = {true, RCPT_DELIVERED}, /* a late receipt beats the return */
         [RCPT_EV_RETURN_DONE] = {true, RCPT_RETURNED},
         [RCPT_EV_RETURN_LATER] = {true, RCPT_RETURNING},
         [RCPT_EV_RETURN_FAILED] = {true, RCPT_BOUNCING},
+        [RCPT_EV_UNREPORTED] = {true, RCPT_REPORTING},
     },
     [RCPT_BOUNCING] = {
         [RCPT_EV_DELIVERED] = {true, RCPT_DELIVERED},
         [RCPT_EV_BOUNCE_DONE] = {true, RCPT_BOUNCED},
         [RCPT_EV_BOUNCE_LATER] = {true, RCPT_BOUNCING},
+        [RCPT_EV_UNREPORTED] = {true, RCPT_REPORTING},
+    },
+    [RCPT_REPORTING] = {
+        [RCPT_EV_REPORT_DONE] = {true, RCPT_DELIVERED},
+        [RCPT_EV_REPORT_LATER] = {true, RCPT_REPORTING},
     },
 };
 
@@ -59,6 +67,7 @@ static const struct transition shadow_transitions[RCPT_STATES][RCPT_EVENTS] = {
         [RCPT_EV_FALLBACK] = {true, RCPT_SHADOWED},
         [RCPT_EV_EXPIRED] = {true, RCPT_SHADOWED},
         [RCPT_EV_RECALL] = {true, RCPT_RECALLED},
+        [RCPT_EV_UNREPORTED] = {true, RCPT_SHADOWED},
     },
     [RCPT_ACCEPTED] = {
         [RCPT_EV_DELIVERED] = {true, RCPT_SHADOWED},
@@ -70,14 +79,16 @@ static const struct transition shadow_transitions[RCPT_STATES][RCPT_EVENTS] = {
         [RCPT_EV_FALLBACK] = {true, RCPT_SHADOWED},
         [RCPT_EV_EXPIRED] = {true, RCPT_SHADOWED},
         [RCPT_EV_RECALL] = {true, RCPT_RECALLED},
+        [RCPT_EV_UNREPORTED] = {true, RCPT_SHADOWED},
     },
 };
 /* clang-format on */
 
 static const char *const state_names[RCPT_STATES] = {
-    [RCPT_QUEUED] = "queued",     [RCPT_ACCEPTED] = "accepted",   [RCPT_RETURNING] = "returning",
-    [RCPT_BOUNCING] = "bouncing", [RCPT_DELIVERED] = "delivered", [RCPT_RETURNED] = "returned",
-    [RCPT_BOUNCED] = "bounced",   [RCPT_RECALLED] = "recalled",   [RCPT_SHADOWED] = "shadowed",
+    [RCPT_QUEUED] = "queued",       [RCPT_ACCEPTED] = "accepted",   [RCPT_RETURNING] = "returning",
+    [RCPT_BOUNCING] = "bouncing",   [RCPT_DELIVERED] = "delivered", [RCPT_RETURNED] = "returned",
+    [RCPT_BOUNCED] = "bounced",     [RCPT_RECALLED] = "recalled",   [RCPT_SHADOWED] = "shadowed",
+    [RCPT_REPORTING] = "reporting",
 };
 
 static const char *const event_names[RCPT_EVENTS] = {
@@ -88,6 +99,8 @@ static const char *const event_names[RCPT_EVENTS] = {
     [RCPT_EV_RETURN_DONE] = "return-done",     [RCPT_EV_RETURN_LATER] = "return-later",
     [RCPT_EV_RETURN_FAILED] = "return-failed", [RCPT_EV_BOUNCE_DONE] = "bounce-done",
     [RCPT_EV_BOUNCE_LATER] = "bounce-later",   [RCPT_EV_RECALL] = "recall",
+    [RCPT_EV_UNREPORTED] = "unreported",       [RCPT_EV_REPORT_DONE] = "report-done",
+    [RCPT_EV_REPORT_LATER] = "report-later",
 };
 
 bool rcpt_state_next(enum rcpt_state state, enum rcpt_event event, bool shadow, enum rcpt_state *next_r)
@@ -106,7 +119,7 @@ bool rcpt_event_clears_doubt(enum rcpt_event event)
 
 bool rcpt_state_final(enum rcpt_state state)
 {
-    return state >= RCPT_DELIVERED;
+    return state >= RCPT_DELIVERED && state != RCPT_REPORTING;
 }
 
 bool rcpt_state_fetchable(enum rcpt_state state)

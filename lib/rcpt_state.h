@@ -18,6 +18,7 @@ enum rcpt_state {
     RCPT_BOUNCED,   /* final: failed, and the sender was told (or must not be: NOTIFY, null sender) */
     RCPT_RECALLED,  /* final: withdrawn before it was fetched */
     RCPT_SHADOWED,  /* final, of a shadow: what would have become of it is known, and nothing more happens */
+    RCPT_REPORTING, /* the receiving MTA took it and won't report that; a success DSN to the sender is due */
     RCPT_STATES
 };
 
@@ -36,6 +37,9 @@ enum rcpt_event {
     RCPT_EV_BOUNCE_DONE,   /* the DSN is in the local MTA, or none is wanted */
     RCPT_EV_BOUNCE_LATER,
     RCPT_EV_RECALL,
+    RCPT_EV_UNREPORTED,  /* delivered, and the success DSN that was asked for is ours to make */
+    RCPT_EV_REPORT_DONE, /* it is in the local MTA */
+    RCPT_EV_REPORT_LATER,
     RCPT_EVENTS
 };
 

@@ -64,6 +64,11 @@ const char *smtp_relay(const struct smtp_transaction *t)
     return t->pool != NULL ? smtp_pool_relay(t->pool) : "";
 }
 
+bool smtp_offers_dsn(const struct smtp_transaction *t)
+{
+    return t->offers_dsn;
+}
+
 int smtp_fd(const struct smtp_transaction *t)
 {
     return t->session != NULL ? smtp_session_final_fd(t->session) : -1;

@@ -94,6 +94,8 @@ void smtp_end(struct smtp_transaction *t);
 void smtp_abort(struct smtp_transaction **t); /* frees; no more callbacks. *t may be NULL */
 /* "127.0.0.3[127.0.0.3]:10025" of the connection in use, for logs; valid from on_envelope on. */
 const char *smtp_relay(const struct smtp_transaction *t);
+/* Whether the server offered DSN, and so has the envelope's parameters (RFC 3461); valid from on_envelope on. */
+bool smtp_offers_dsn(const struct smtp_transaction *t);
 /* The socket of a transaction in DATA (bridge/witness.h), -1 if none. */
 int smtp_fd(const struct smtp_transaction *t);
 

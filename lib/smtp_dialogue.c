@@ -161,6 +161,7 @@ void smtp_dialogue_write_envelope(struct smtp_session *s)
 {
     struct smtp_transaction *t = s->transaction;
     t->nreplies = t->accepted = 0;
+    t->offers_dsn = s->offer.dsn;
     if (t->replies == NULL)
         t->replies = mem_zero(t->envelope.nrcpts, sizeof *t->replies);
     smtp_write_mail(&s->command, &t->envelope, &s->offer);

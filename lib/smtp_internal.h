@@ -102,11 +102,12 @@ struct smtp_transaction {
     struct smtp_pool *pool;       /* NULL: freed before us, or we were aborted */
     struct smtp_session *session; /* NULL: waiting, or settled */
     bool waiting;
-    bool settled;  /* its last callback is on its way */
-    bool ending;   /* its last callback runs, and frees it after */
-    bool orphan;   /* aborted while its replies are still to come: the session frees it */
-    bool answered; /* the server replied to something of ours */
-    bool fresh;    /* a kept connection failed it: it wants a new one */
+    bool settled;    /* its last callback is on its way */
+    bool ending;     /* its last callback runs, and frees it after */
+    bool orphan;     /* aborted while its replies are still to come: the session frees it */
+    bool offers_dsn; /* the server of its MAIL */
+    bool answered;   /* the server replied to something of ours */
+    bool fresh;      /* a kept connection failed it: it wants a new one */
 
     struct envelope envelope;
     struct smtp_peer peer;

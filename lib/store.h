@@ -103,7 +103,10 @@ int store_wakeup_socket(struct store *store, struct error *err);
 
 /* ---- due work (store daemon) ---- */
 
-enum store_work { STORE_NOTIFY, STORE_RETURN, STORE_BOUNCE };
+enum store_work { STORE_NOTIFY, STORE_RETURN, STORE_BOUNCE, STORE_REPORT };
+
+/* What is left to us of NOTIFY=SUCCESS once the receiving MTA has taken a recipient: the Action of the DSN to make. */
+enum store_report { STORE_REPORT_NONE, STORE_REPORT_RELAYED, STORE_REPORT_DELIVERED };
 
 /* What the receiving site saw of the SMTP copy of a shadow: see doc/protocol.md, "Shadows". */
 enum store_smtp_copy { STORE_SMTP_UNKNOWN, STORE_SMTP_ARRIVED, STORE_SMTP_NOT_SEEN };
@@ -134,10 +137,11 @@ struct store_rcpt {
     enum rcpt_event cause;
     char *cause_text;
     struct store_comparison comparison; /* of a shadow; its strings are ours */
-    char *domain;                       /* normalized recipient domain: aud */
+    enum store_report report;
+    char *domain; /* normalized recipient domain: aud */
 };
 
-/* One message with those of its recipients that the query asked for (in a claim: of one domain). */
+/* One message with those of its recipients that the query asked for. */
 struct store_entry {
     char *id;
     char *queue_id, *message_id, *client, *login; /* "" when unknown */
@@ -159,7 +163,9 @@ void store_entries_free(struct store_entries **entries);
 
 /*
  * Claims up to `max` recipients whose work of this kind is due, oldest first, under a lease of
- * `lease` ms for this node; grouped by message and domain. Expired messages come with the others:
+ * `lease` ms for this node; grouped by message, notifications and returns by domain as well. For DSNs, which are one
+ * for a message, all of its recipients with this work come together, due or not, and `max` bounds the messages
+ * (1000 recipients of each at one time). Expired messages come with the others:
  * the caller looks at `expires`. *next_r: when the next such work is due (-1: none known), so that a
  * caller knows how long to sleep.
  */
@@ -171,6 +177,16 @@ enum result store_claim(struct store *store, enum store_work work, size_t max, m
  */
 enum result store_claim_messages(struct store *store, const char *const *ids, size_t n, msec_t lease,
                                  struct store_entries **entries_r, struct error *err);
+/*
+ * Claims up to `max` messages accepted before `created`, oldest first, that have an undecided recipient and whose sender
+ * was not told of the delay; with the recipients that are queued or accepted. No shadows, nothing that has
+ * expired. *next_r: when the oldest one accepted later was accepted, -1 none.
+ */
+enum result store_claim_warnings(struct store *store, msec_t created, size_t max, msec_t lease,
+                                 struct store_entries **entries_r, msec_t *next_r, struct error *err);
+/* The warning is in the local MTA, or none is wanted (again == 0): never again; or it failed: again then. */
+enum result store_settle_warning(struct store *store, const char *id, msec_t again, store_done *done, void *arg,
+                                 struct error *err);
 /* This node starts anew: its old leases are void. */
 enum result store_release_leases(struct store *store, struct error *err);
 
@@ -186,10 +202,12 @@ struct store_settlement {
                             one since, which may have told the peer more; 0: whatever happened since */
     bool unless_fetched; /* changes nothing if the peer is fetching or has fetched: for RECALL and FALLBACK */
     struct store_comparison comparison; /* copied; for shadows */
+    enum store_report report;           /* with RCPT_EV_UNREPORTED */
 };
 
 /*
- * Applies events in one transaction, gives up their leases, writes trace events, and deletes the body of
+ * Applies events in one transaction, gives up their leases, writes trace events, makes DSNs due at once that waited for
+ * recipients of the same message of which none is left to be tried for the first time, and deletes the body of
  * every message whose recipients are all final. `changed_r` (may be NULL; n bools; only with done ==
  * NULL) says which events changed a state: false for late and repeated news.
  */

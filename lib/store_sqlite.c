@@ -1,6 +1,6 @@
 /*
  * The store in an SQLite database: opening, schema, and what needs no file of its own. See store.h for the contract;
- * store_sqlite_put.c takes messages, _work.c claims, _settle.c changes states, _body.c serves, _read.c shows, _purge.c
+ * store_sqlite_put.c takes messages, _work.c claims, _warn.c the same for delay warnings, _settle.c changes states, _body.c serves, _read.c shows, _purge.c
  * forgets.
  */
 #include <sys/socket.h>
@@ -113,8 +113,25 @@ static const char schema_shadow[] =
 static const char schema_serial[] = "ALTER TABLE recipients ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;"
                                     "CREATE TABLE claims (n INTEGER NOT NULL); INSERT INTO claims VALUES (0);";
 
+/*
+ * DSNs about success and delay. report: enum store_report, what the receiving MTA leaves to us. warned: when the sender was
+ * told of the delay, 0 not yet; warning: not before this, or the end of somebody's lease on that work.
+ */
+static const char schema_reports[] =
+    "ALTER TABLE messages ADD COLUMN warned INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE messages ADD COLUMN warning INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX messages_unwarned ON messages (created) WHERE settled IS NULL AND warned = 0 AND NOT shadow;"
+    "ALTER TABLE recipients ADD COLUMN report INTEGER NOT NULL DEFAULT 0;"
+    "DROP INDEX recipients_due;"
+    "ALTER TABLE recipients DROP COLUMN work;"
+    "ALTER TABLE recipients ADD COLUMN work INTEGER GENERATED ALWAYS AS"
+    " (CASE state WHEN 0 THEN 0 WHEN 1 THEN 0 WHEN 2 THEN 1 WHEN 3 THEN 2 WHEN 9 THEN 3 END) VIRTUAL;"
+    "CREATE INDEX recipients_due ON recipients (work, due) WHERE work IS NOT NULL;"
+    "INSERT INTO totals VALUES (9,0),(209,0);";
+
 static const char *const steps[] = {schema_1,        trace_sqlite_schema, policy_cache_sqlite_schema,
-                                    schema_fetching, schema_shadow,       schema_serial};
+                                    schema_fetching, schema_shadow,       schema_serial,
+                                    schema_reports};
 static const struct sqlite_schema schema = {"store", steps, sizeof steps / sizeof steps[0]};
 
 static enum result make_dirs(const struct store *s, struct error *err)

@@ -37,7 +37,7 @@ void store_builder_drop(struct store_entries_builder *b);
 /* The columns that store_read_rcpt() takes, from recipients AS r. */
 #define STORE_RCPT_COLUMNS                                                                                                 \
     "r.message, r.rid, r.address, r.domain, r.notify, r.orcpt, r.state, r.serial, r.attempts, r.next, r.since, r.offered," \
-    " r.fetching, r.fetched, r.dsn, r.text, r.peer, r.cause, r.cause_text, r.smtp, r.delta, r.differences"
+    " r.fetching, r.fetched, r.dsn, r.text, r.peer, r.cause, r.cause_text, r.smtp, r.delta, r.differences, r.report"
 
 /* Takes the statement's row; puts it into the entry of its message (and its domain, if `by_domain`), which is made if
    missing and filled in by store_builder_load(). */

@@ -74,6 +74,7 @@ static struct store_rcpt read_rcpt(struct sqlite_stmt *st)
     r.comparison.smtp = (enum store_smtp_copy)stmt_get_int(st);
     r.comparison.delta = stmt_get_int(st);
     r.comparison.differences = stmt_get_text(st);
+    r.report = (enum store_report)stmt_get_int(st);
     return r;
 }
 

@@ -36,17 +36,26 @@ static bool same_work(enum rcpt_state a, enum rcpt_state b)
     return a == b || (rcpt_state_fetchable(a) && rcpt_state_fetchable(b)); /* queued and accepted: notifications */
 }
 
+/* News of a DSN: what the peer said of the recipient stays, for the next try and for the admin. */
+static bool concerns_dsn(enum rcpt_event event)
+{
+    return event == RCPT_EV_BOUNCE_DONE || event == RCPT_EV_BOUNCE_LATER || event == RCPT_EV_REPORT_DONE ||
+           event == RCPT_EV_REPORT_LATER;
+}
+
 static enum result update_rcpt(struct sqlite_db *db, const struct store_settlement *s, enum rcpt_state old,
                                enum rcpt_state state, struct error *err)
 {
     struct sqlite_stmt *st = stmt_begin(
-        db, "UPDATE recipients SET state = ?1, attempts = CASE WHEN ?2 THEN attempts + 1 ELSE 0 END,"
-            " next = ?3, due = ?3, since = CASE WHEN ?4 THEN since ELSE ?5 END,"
-            " offered = CASE WHEN ?11 THEN 0 ELSE offered OR ?6 END, fetched = CASE WHEN ?11 THEN 0 ELSE fetched END,"
-            " fetching = CASE WHEN ?11 THEN 0 ELSE fetching END,"
-            " dsn = ?7, text = ?8, peer = ?9, owner = NULL,"
-            " cause = CASE WHEN ?12 THEN ?13 ELSE cause END, cause_text = CASE WHEN ?12 THEN ?8 ELSE cause_text END,"
-            " smtp = ?14, delta = ?15, differences = ?16 WHERE rid = ?10");
+        db,
+        "UPDATE recipients SET state = ?1, attempts = CASE WHEN ?2 THEN attempts + 1 ELSE 0 END,"
+        " next = ?3, due = ?3, since = CASE WHEN ?4 THEN since ELSE ?5 END,"
+        " offered = CASE WHEN ?11 THEN 0 ELSE offered OR ?6 END, fetched = CASE WHEN ?11 THEN 0 ELSE fetched END,"
+        " fetching = CASE WHEN ?11 THEN 0 ELSE fetching END,"
+        " dsn = CASE WHEN ?17 THEN dsn ELSE ?7 END, text = CASE WHEN ?17 THEN text ELSE ?8 END,"
+        " peer = CASE WHEN ?17 THEN peer ELSE ?9 END, report = CASE WHEN ?17 THEN report ELSE ?18 END, owner = NULL,"
+        " cause = CASE WHEN ?12 THEN ?13 ELSE cause END, cause_text = CASE WHEN ?12 THEN ?8 ELSE cause_text END,"
+        " smtp = ?14, delta = ?15, differences = ?16 WHERE rid = ?10");
     msec_t now = clock_now();
     stmt_bind_int(st, state);
     stmt_bind_int(st, same_work(old, state));
@@ -60,10 +69,12 @@ static enum result update_rcpt(struct sqlite_db *db, const struct store_settleme
     stmt_bind_int(st, s->rid);
     stmt_bind_int(st, rcpt_event_clears_doubt(s->event));
     stmt_bind_int(st, rcpt_state_fetchable(old) && !rcpt_state_fetchable(state));
-    stmt_bind_int(st, s->event);
+    stmt_bind_int(st, s->event == RCPT_EV_UNREPORTED ? RCPT_EV_DELIVERED : s->event);
     stmt_bind_int(st, s->comparison.smtp);
     stmt_bind_int(st, s->comparison.delta);
     stmt_bind_text(st, s->comparison.differences);
+    stmt_bind_int(st, concerns_dsn(s->event));
+    stmt_bind_int(st, s->report);
     return stmt_run(st, err);
 }
 
@@ -112,6 +123,28 @@ enum result store_apply_event(struct sqlite_db *db, const struct store_settlemen
     }
     mem_free(&address);
     return r;
+}
+
+/* ---- one DSN for what fails together ---- */
+
+/*
+ * DSNs wait a little for recipients of the same message that may still join them. When all others have been tried, nothing
+ * will: as with the end of a delivery round in an MTA. Attempts of its own are a backoff, which stays.
+ */
+static enum result end_round(struct sqlite_db *db, int64_t message, struct error *err)
+{
+    struct sqlite_stmt *st = stmt_begin(
+        db, "UPDATE recipients SET next = ?2, due = ?2 WHERE message = ?1 AND work IN (?3, ?4) AND attempts = 0"
+            " AND owner IS NULL AND due > ?2 AND NOT EXISTS (SELECT 1 FROM recipients WHERE message = ?1"
+            " AND ((state IN (?5, ?6) AND attempts = 0) OR state = ?7))");
+    stmt_bind_int(st, message);
+    stmt_bind_int(st, clock_now());
+    stmt_bind_int(st, STORE_BOUNCE);
+    stmt_bind_int(st, STORE_REPORT);
+    stmt_bind_int(st, RCPT_QUEUED);
+    stmt_bind_int(st, RCPT_RETURNING);
+    stmt_bind_int(st, RCPT_ACCEPTED);
+    return stmt_run(st, err);
 }
 
 /* ---- the end of a message ---- */
@@ -172,7 +205,10 @@ static enum result apply_settle(struct sqlite_change *c, struct sqlite_db *db, s
     for (size_t i = 0; r == RESULT_OK && i < s->n; i++)
         r = store_apply_event(db, &s->list[i], &s->changed[i], &messages[i], err);
     for (size_t i = 0; r == RESULT_OK && i < s->n; i++) {
-        if (messages[i] != 0 && (i + 1 == s->n || messages[i + 1] != messages[i]))
+        if (messages[i] == 0 || (i + 1 < s->n && messages[i + 1] == messages[i]))
+            continue;
+        r = end_round(db, messages[i], err);
+        if (r == RESULT_OK)
             r = store_finish_message(db, messages[i], &s->files, err);
     }
     mem_free(&messages);

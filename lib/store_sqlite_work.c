@@ -4,6 +4,8 @@
 #include "lib/mem.h"
 #include "lib/store_sqlite.h"
 
+enum { DSN_RCPTS_MAX = 1000 }; /* of one message in one DSN: store.h says so */
+
 /* ---- claiming ---- */
 
 struct claim {
@@ -37,6 +39,24 @@ static enum result select_due(struct claim *c, struct sqlite_db *db, struct erro
     stmt_bind_int(st, (int64_t)c->max);
     while (stmt_row(st))
         store_builder_rcpt(&c->found, st, true);
+    return stmt_end(st, err);
+}
+
+/* DSNs are one for a message: what is not due yet comes along with what is. */
+static enum result select_due_dsns(struct claim *c, struct sqlite_db *db, struct error *err)
+{
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT " STORE_RCPT_COLUMNS " FROM (SELECT r.*, row_number() OVER"
+                       " (PARTITION BY r.message ORDER BY r.rid) AS place FROM recipients AS r WHERE r.work = ?1"
+                       " AND (r.owner IS NULL OR r.due <= ?2) AND r.message IN (SELECT message FROM recipients"
+                       " WHERE work = ?1 AND due <= ?2 GROUP BY message ORDER BY min(due) LIMIT ?3)) AS r"
+                       " WHERE place <= ?4 ORDER BY r.message, r.rid");
+    stmt_bind_int(st, c->work);
+    stmt_bind_int(st, clock_now());
+    stmt_bind_int(st, (int64_t)c->max);
+    stmt_bind_int(st, DSN_RCPTS_MAX);
+    while (stmt_row(st))
+        store_builder_rcpt(&c->found, st, false);
     return stmt_end(st, err);
 }
 
@@ -88,7 +108,7 @@ static enum result apply_claim(struct sqlite_change *change, struct sqlite_db *d
     store_builder_drop(&c->found); /* of an earlier try */
     store_builder_init(&c->found);
     if (c->ids == NULL)
-        r = select_due(c, db, err);
+        r = c->work == STORE_BOUNCE || c->work == STORE_REPORT ? select_due_dsns(c, db, err) : select_due(c, db, err);
     for (size_t i = 0; r == RESULT_OK && c->ids != NULL && i < c->nids; i++)
         r = select_released(c, db, c->ids[i], err);
     if (r == RESULT_OK)

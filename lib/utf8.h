@@ -10,4 +10,11 @@ size_t utf8_char_len(const char *s);
 bool utf8_valid(const char *s);
 bool utf8_is_ascii(const char *s);
 
+/*
+ * RFC 6533 section 3: addresses of type "utf-8" may be written in ASCII, with "\x{E9}" for other characters. Escaping
+ * leaves such forms alone; unescaping leaves what is malformed, or would be a control character. Results to mem_free().
+ */
+char *utf8_escape(const char *s);
+char *utf8_unescape(const char *s);
+
 #endif

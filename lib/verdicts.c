@@ -23,6 +23,9 @@ static const struct kind {
     [VERDICT_USE_SMTP] = {"use-smtp", NULL, 0, false},
 };
 
+static const char *const dsn_words[] = {
+    [VERDICT_DSN_TAKEN] = NULL, [VERDICT_DSN_RELAYED] = "relayed", [VERDICT_DSN_DELIVERED] = "delivered"};
+
 /* The two documents differ in the names of their words only. */
 enum document { VERDICTS, RECEIPT };
 static const char *const word_member[] = {[VERDICTS] = "verdict", [RECEIPT] = "outcome"};
@@ -77,6 +80,7 @@ struct verdict *verdict_message_add(struct verdict_message *m, const char *addre
     struct verdict_rcpt *r = &m->rcpts[m->nrcpts++];
     r->address = mem_strdup(address);
     r->verdict.kind = kind;
+    r->verdict.success = VERDICT_DSN_TAKEN;
     snprintf(r->verdict.dsn, sizeof r->verdict.dsn, "%s", dsn != NULL ? dsn : "");
     copy_text(r->verdict.text, text != NULL ? text : "");
     return &r->verdict;
@@ -113,6 +117,8 @@ static json_t *rcpts_json(const struct verdict_message *m, enum document documen
         json_object_set_new(r, word_member[document], json_string(word(v->kind, document)));
         if (v->dsn[0] != '\0')
             json_object_set_new(r, "status", json_string_lossy(v->dsn));
+        if (v->kind == VERDICT_DELIVERED && dsn_words[v->success] != NULL)
+            json_object_set_new(r, "dsn", json_string(dsn_words[v->success]));
         if (texts && v->text[0] != '\0')
             json_object_set_new(r, "text", json_string_lossy(v->text));
         json_array_append_new(array, r);
@@ -218,23 +224,44 @@ static enum result parse_status(const json_t *j, const char *path, enum verdict_
     return RESULT_OK;
 }
 
+static enum result parse_success(const json_t *j, const char *path, enum verdict_kind kind, enum verdict_dsn *success_r,
+                                 struct error *err)
+{
+    const char *s;
+    *success_r = VERDICT_DSN_TAKEN;
+    enum result result = json_want_string(j, path, "dsn", VERDICTS_SIZE_MAX, &s, err);
+    if (result != RESULT_OK || s == NULL)
+        return result;
+    if (kind != VERDICT_DELIVERED)
+        return json_refuse(err, path, "dsn", "only for what was delivered");
+    for (enum verdict_dsn i = VERDICT_DSN_RELAYED; i <= VERDICT_DSN_DELIVERED; i++) {
+        if (strcmp(dsn_words[i], s) == 0) {
+            *success_r = i;
+            return RESULT_OK;
+        }
+    }
+    return json_refuse(err, path, "dsn", "not relayed or delivered");
+}
+
 static enum result parse_rcpt(const json_t *j, const char *path, enum document document, json_t *seen,
                               struct verdict_message *m, struct error *err)
 {
     const char *address, *dsn, *text;
     enum verdict_kind kind = VERDICT_DEFERRED;
+    enum verdict_dsn success;
     bool utf8;
     enum result result;
     if ((result = json_need_string(j, path, "address", ADDRESS_MAX, &address, err)) != RESULT_OK ||
         (result = parse_word(j, path, document, &kind, err)) != RESULT_OK ||
         (result = parse_status(j, path, kind, &dsn, err)) != RESULT_OK ||
+        (result = parse_success(j, path, kind, &success, err)) != RESULT_OK ||
         (result = json_want_string(j, path, "text", REPLY_TEXT_MAX, &text, err)) != RESULT_OK)
         return result;
     if (!address_valid(address, &utf8))
         return json_refuse(err, path, "address", "not an address");
     if (!json_set_add(seen, address))
         return json_refuse(err, path, "address", "this recipient is there already");
-    verdict_message_add(m, address, kind, dsn, text);
+    verdict_message_add(m, address, kind, dsn, text)->success = success;
     return RESULT_OK;
 }
 

@@ -8,9 +8,9 @@
 #include "lib/mem.h"
 #include "lib/retry.h"
 #include "lib/smtp_client.h"
-#include "store/bounce.h"
 #include "store/local_mta.h"
 #include "store/outcome.h"
+#include "store/sender_dsn.h"
 #include "store/work.h"
 
 enum {
@@ -22,15 +22,29 @@ enum {
     IDLE_TIMEOUT = 5000,
 };
 
-/* The two kinds of work differ in the events that their ends make. */
+static const char NOT_WANTED[] = "no notification is wanted";
+
+/* The kinds of work differ in what is sent, and in the events that their ends make. */
 static const struct kind {
+    const char *what; /* of a DSN, for the log; NULL: not a DSN */
     enum store_work work;
-    enum rcpt_event done, later, failed;
-} kinds[] = {
-    {STORE_RETURN, RCPT_EV_RETURN_DONE, RCPT_EV_RETURN_LATER, RCPT_EV_RETURN_FAILED},
-    /* A DSN that our own MTA refuses for good can only be logged. */
-    {STORE_BOUNCE, RCPT_EV_BOUNCE_DONE, RCPT_EV_BOUNCE_LATER, RCPT_EV_BOUNCE_DONE},
-};
+    enum dsn_action action;
+    enum rcpt_event done, later, failed; /* all the same: not news about recipients but about the message */
+} returns = {NULL, STORE_RETURN, DSN_FAILED, RCPT_EV_RETURN_DONE, RCPT_EV_RETURN_LATER, RCPT_EV_RETURN_FAILED},
+  /* A DSN that our own MTA refuses for good can only be logged. */
+    bounces = {"sender non-delivery notification",
+               STORE_BOUNCE,
+               DSN_FAILED,
+               RCPT_EV_BOUNCE_DONE,
+               RCPT_EV_BOUNCE_LATER,
+               RCPT_EV_BOUNCE_DONE},
+  reports = {"sender delivery status notification",
+             STORE_REPORT,
+             DSN_DELIVERED,
+             RCPT_EV_REPORT_DONE,
+             RCPT_EV_REPORT_LATER,
+             RCPT_EV_REPORT_DONE},
+  warnings = {"sender delay notification", STORE_NOTIFY, DSN_DELAYED, RCPT_EVENTS, RCPT_EVENTS, RCPT_EVENTS};
 
 struct task {
     struct task *next;
@@ -38,6 +52,7 @@ struct task {
     const struct kind *kind;
     struct work *work;
     struct local_mta_delivery *delivery;
+    bool ascii; /* the MTA takes no SMTPUTF8 */
 };
 
 struct give_back {
@@ -71,7 +86,7 @@ static void settled(void *arg, enum result result, const struct error *err)
 }
 
 /* The news for one recipient of a task; answers are by recipient for returns, one for all for DSNs. */
-static void settle_task(struct task *t, const struct local_mta_answer *answers, size_t n, const char *relay)
+static void settle_rcpts(struct task *t, const struct local_mta_answer *answers, size_t n, const char *relay)
 {
     struct context *ctx = t->owner->ctx;
     struct outcome out = {0};
@@ -86,15 +101,49 @@ static void settle_task(struct task *t, const struct local_mta_answer *answers, 
     outcome_free(&out);
 }
 
+/* A warning concerns the message as a whole. */
+static void settle_warning(struct task *t, const struct local_mta_answer *answer)
+{
+    struct context *ctx = t->owner->ctx;
+    const char *id = t->work->entry->id;
+    struct loop_relay *relay = loop_relay_new(ctx->loop, settled, t->owner);
+    bool later = answer->result != RESULT_OK && answer->result != RESULT_PERM;
+    struct error err;
+    if (!later && strcmp(answer->text, NOT_WANTED) != 0)
+        store_add_event(ctx->store, id, NULL, "delay-warning", answer->text);
+    msec_t again = later ? clock_now() + config_time(ctx->config, "store.retry-max") : 0;
+    if (store_settle_warning(ctx->store, id, again, loop_relay_done, relay, &err) != RESULT_OK)
+        loop_relay_done(relay, err.result, &err);
+}
+
+static void settle_task(struct task *t, const struct local_mta_answer *answers, size_t n, const char *relay)
+{
+    if (t->kind == &warnings)
+        settle_warning(t, answers);
+    else
+        settle_rcpts(t, answers, n, relay);
+}
+
+static void begin(struct task *t);
+
+static bool needs_ascii(const struct task *t, const struct local_mta_answer *answer)
+{
+    return t->kind->what != NULL && !t->ascii && answer->result == RESULT_PERM && strcmp(answer->dsn, "5.6.7") == 0;
+}
+
 static void sent(void *arg, const struct local_mta_answer *answers, size_t n, const char *relay)
 {
     struct task *t = arg;
     const struct store_entry *e = t->work->entry;
     t->delivery = NULL;
-    if (t->kind->work == STORE_BOUNCE)
-        log_info("%s: sender delivery status notification to <%s>: %s (%s), pontoon=%s", outcome_log_id(e),
-                 e->envelope.sender, answers[0].result == RESULT_OK ? "sent" : result_name(answers[0].result),
-                 answers[0].text, e->id);
+    if (needs_ascii(t, answers)) {
+        t->ascii = true;
+        begin(t);
+        return;
+    }
+    if (t->kind->what != NULL)
+        log_info("%s: %s to <%s>: %s (%s), pontoon=%s", outcome_log_id(e), t->kind->what, e->envelope.sender,
+                 answers[0].result == RESULT_OK ? "sent" : result_name(answers[0].result), answers[0].text, e->id);
     settle_task(t, answers, n, relay);
     task_free(t);
 }
@@ -122,12 +171,10 @@ static void fill_return(struct local_mta_message *m, const struct work *w, struc
     m->body = body;
 }
 
-static void begin(struct give_back *g, const struct kind *kind, struct work *w)
+static void begin(struct task *t)
 {
-    struct task *t = mem_zero(1, sizeof *t);
-    *t = (struct task){.next = g->tasks, .owner = g, .kind = kind, .work = w};
-    g->tasks = t;
-    g->count++;
+    struct give_back *g = t->owner;
+    const struct work *w = t->work;
     struct store_body *body = NULL;
     struct error err;
     if (store_body_open_local(g->ctx->store, w->entry->id, &body, &err) != RESULT_OK) {
@@ -137,23 +184,42 @@ static void begin(struct give_back *g, const struct kind *kind, struct work *w)
         return;
     }
     struct local_mta_message m;
-    if (kind->work == STORE_RETURN) {
+    if (t->kind == &returns) {
         fill_return(&m, w, body);
-    } else if (!bounce_write(g->ctx->config, w->entry, body, &m)) {
-        end_early(t, RESULT_OK, "2.0.0", "no notification is wanted");
+    } else if (!sender_dsn_write(g->ctx->config, w->entry, t->kind->action, t->ascii, body, &m)) {
+        end_early(t, RESULT_OK, "2.0.0", NOT_WANTED);
         return;
     }
     t->delivery = local_mta_send(g->pool, &m, sent, t);
 }
 
+static void begin_kind(struct give_back *g, const struct kind *kind, struct work *w)
+{
+    struct task *t = mem_zero(1, sizeof *t);
+    *t = (struct task){.next = g->tasks, .owner = g, .kind = kind, .work = w};
+    g->tasks = t;
+    g->count++;
+    begin(t);
+}
+
 static void begin_return(void *arg, struct work *w)
 {
-    begin(arg, &kinds[0], w);
+    begin_kind(arg, &returns, w);
 }
 
 static void begin_bounce(void *arg, struct work *w)
 {
-    begin(arg, &kinds[1], w);
+    begin_kind(arg, &bounces, w);
+}
+
+static void begin_report(void *arg, struct work *w)
+{
+    begin_kind(arg, &reports, w);
+}
+
+static void begin_warning(void *arg, struct work *w)
+{
+    begin_kind(arg, &warnings, w);
 }
 
 /* Returns how long to sleep before looking for this kind again. */
@@ -174,15 +240,40 @@ static msec_t claim(struct give_back *g, enum store_work work, work_each *fn)
     return next < 0 ? SLEEP_MAX : (next > now ? next - now : 10);
 }
 
+static msec_t claim_warnings(struct give_back *g)
+{
+    struct store_entries *entries = NULL;
+    msec_t oldest = -1;
+    struct error err;
+    msec_t after = config_time(g->ctx->config, "store.delay-warning");
+    msec_t lease = config_time(g->ctx->config, "store.lease");
+    if (after == 0 || g->count >= UNDER_WAY_MAX)
+        return SLEEP_MAX;
+    if (store_claim_warnings(g->ctx->store, clock_now() - after, UNDER_WAY_MAX, lease, &entries, &oldest, &err) !=
+        RESULT_OK) {
+        log_error("can't look for delayed mail: %s", err.text);
+        return ERROR_SLEEP;
+    }
+    work_split(&entries, begin_warning, g);
+    msec_t due = oldest + after + 1, now = clock_now();
+    return oldest < 0 ? SLEEP_MAX : (due > now ? due - now : 10);
+}
+
+static msec_t earlier(msec_t a, msec_t b)
+{
+    return a < b ? a : b;
+}
+
 static void look(void *arg)
 {
     struct give_back *g = arg;
     if (g->draining)
         return;
-    msec_t a = claim(g, STORE_RETURN, begin_return);
-    msec_t b = claim(g, STORE_BOUNCE, begin_bounce);
-    msec_t wait = a < b ? a : b;
-    loop_timer_set(g->timer, wait < SLEEP_MAX ? wait : SLEEP_MAX);
+    msec_t wait = claim(g, STORE_RETURN, begin_return);
+    wait = earlier(wait, claim(g, STORE_BOUNCE, begin_bounce));
+    wait = earlier(wait, claim(g, STORE_REPORT, begin_report));
+    wait = earlier(wait, claim_warnings(g));
+    loop_timer_set(g->timer, earlier(wait, SLEEP_MAX));
 }
 
 void give_back_kick(struct give_back *g)

@@ -253,12 +253,6 @@ struct notify_request *notify_request_new(struct context *ctx, const struct poli
 
 /* ---- reading ---- */
 
-static const enum rcpt_event events[] = {
-    [VERDICT_DELIVERED] = RCPT_EV_DELIVERED, [VERDICT_ACCEPTED] = RCPT_EV_ACCEPTED,
-    [VERDICT_DEFERRED] = RCPT_EV_DEFERRED,   [VERDICT_REJECTED] = RCPT_EV_REJECTED,
-    [VERDICT_USE_SMTP] = RCPT_EV_USE_SMTP,
-};
-
 static const struct verdict *find_verdict(const struct verdicts *v, const char *id, const char *address)
 {
     for (size_t i = 0; i < v->nmessages; i++) {
@@ -285,7 +279,7 @@ void notify_answer_apply(const struct notify_answer *a, const struct work *list,
                                         .peer = a->peer,
                                         .offered = true};
             if (v != NULL) {
-                news.event = events[v->kind];
+                news.event = outcome_event(w->entry, rcpt, v, &news.report);
                 news.dsn = v->dsn;
                 news.text = v->text;
                 news.serial = rcpt_event_clears_doubt(news.event) ? rcpt->serial : 0;

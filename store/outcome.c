@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/dsn.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/retry.h"
@@ -21,6 +22,7 @@ static const struct status {
     [RCPT_RETURNING] = {"deferred", "4.0.0"}, [RCPT_BOUNCING] = {"bounced", "5.0.0"},
     [RCPT_DELIVERED] = {"sent", "2.0.0"},     [RCPT_RETURNED] = {"sent", "2.0.0"},
     [RCPT_BOUNCED] = {"bounced", "5.0.0"},    [RCPT_RECALLED] = {"bounced", "5.7.0"},
+    [RCPT_REPORTING] = {"sent", "2.0.0"},
 };
 
 /*
@@ -31,6 +33,23 @@ static struct status probe_status(enum rcpt_event event, enum rcpt_state next)
     if (event == RCPT_EV_DELIVERED)
         return (struct status){"deliverable", "2.0.0"};
     return (struct status){"undeliverable", event == RCPT_EV_REJECTED && next == RCPT_SHADOWED ? "5.0.0" : "4.0.0"};
+}
+
+enum rcpt_event outcome_event(const struct store_entry *entry, const struct store_rcpt *rcpt, const struct verdict *v,
+                              enum store_report *report_r)
+{
+    static const enum rcpt_event events[] = {
+        [VERDICT_DELIVERED] = RCPT_EV_DELIVERED, [VERDICT_ACCEPTED] = RCPT_EV_ACCEPTED,
+        [VERDICT_DEFERRED] = RCPT_EV_DEFERRED,   [VERDICT_REJECTED] = RCPT_EV_REJECTED,
+        [VERDICT_USE_SMTP] = RCPT_EV_USE_SMTP,
+    };
+    static const enum store_report reports[] = {[VERDICT_DSN_TAKEN] = STORE_REPORT_NONE,
+                                                [VERDICT_DSN_RELAYED] = STORE_REPORT_RELAYED,
+                                                [VERDICT_DSN_DELIVERED] = STORE_REPORT_DELIVERED};
+    *report_r = v->kind == VERDICT_DELIVERED ? reports[v->success] : STORE_REPORT_NONE;
+    bool ours = *report_r != STORE_REPORT_NONE && entry->envelope.sender[0] != '\0' &&
+                dsn_wanted(rcpt->notify, DSN_DELIVERED) && !entry->shadow;
+    return ours ? RCPT_EV_UNREPORTED : events[v->kind];
 }
 
 /* What to put before the peer's words so that a reader of the log knows what they mean for us. */
@@ -45,11 +64,17 @@ static const char *explanation(enum rcpt_state next)
     }
 }
 
+static bool waits_for_dsn(enum rcpt_state state)
+{
+    return state == RCPT_BOUNCING || state == RCPT_REPORTING;
+}
+
 static void log_line(const struct store_entry *entry, const struct store_rcpt *rcpt, const struct outcome_news *news,
                      enum rcpt_state next)
 {
-    /* One final line per recipient: the bounce itself was logged when it became due. */
-    if (next == RCPT_BOUNCED || (next == RCPT_BOUNCING && rcpt->state == RCPT_BOUNCING))
+    /* One final line per recipient: its end was logged when a DSN about it became due. */
+    if (waits_for_dsn(rcpt->state) && (rcpt_state_final(next) || next == rcpt->state) &&
+        news->event != RCPT_EV_DELIVERED)
         return;
     const struct status s = entry->shadow ? probe_status(news->event, next) : statuses[next];
     const char *dsn = news->dsn && news->dsn[0] && news->dsn[0] == s.dsn[0] ? news->dsn : s.dsn;
@@ -64,7 +89,9 @@ static msec_t when_due(const struct config *config, const struct store_entry *en
                        const struct outcome_news *news, enum rcpt_state next)
 {
     msec_t now = clock_now();
-    if (rcpt_state_final(next) || (next != rcpt->state && (next == RCPT_RETURNING || next == RCPT_BOUNCING)))
+    if (next != rcpt->state && waits_for_dsn(next)) /* store_settle() makes it sooner if nobody can join it */
+        return now + config_time(config, "store.dsn-hold");
+    if (rcpt_state_final(next) || (next != rcpt->state && next == RCPT_RETURNING))
         return now;
     msec_t when = now + retry_delay(rcpt->attempts + 1, config_time(config, "store.retry-min"),
                                     config_time(config, "store.retry-max"), news->retry_after);
@@ -96,6 +123,7 @@ void outcome_add(struct outcome *o, const struct config *config, const struct st
         .next = when_due(config, entry, rcpt, news, next),
         .serial = news->serial,
         .offered = news->offered,
+        .report = news->report,
         .unless_fetched = news->event == RCPT_EV_FALLBACK && !news->regardless,
     };
     snprintf(s->dsn, sizeof s->dsn, "%s", news->dsn ? news->dsn : "");

@@ -19,15 +19,22 @@ struct outcome {
 
 struct outcome_news {
     enum rcpt_event event;
-    const char *dsn;    /* or "" */
-    const char *text;   /* reply or error; or NULL */
-    const char *peer;   /* who said it; or NULL */
-    msec_t retry_after; /* the peer's wish, 0 none */
-    int64_t serial;     /* of the notification that this answers, if that matters: see struct store_settlement */
-    bool offered;       /* the peer may hold a promise or the message */
-    bool regardless;    /* FALLBACK though the peer has fetched: it never said what became of it */
+    const char *dsn;          /* or "" */
+    const char *text;         /* reply or error; or NULL */
+    const char *peer;         /* who said it; or NULL */
+    msec_t retry_after;       /* the peer's wish, 0 none */
+    int64_t serial;           /* of the notification that this answers, if that matters: see struct store_settlement */
+    enum store_report report; /* with UNREPORTED */
+    bool offered;             /* the peer may hold a promise or the message */
+    bool regardless;          /* FALLBACK though the peer has fetched: it never said what became of it */
 };
 
+/*
+ * The event that a verdict or receipt means. With "delivered" whoever made it may say in `report` that the success DSN is left to
+ * us: then it is UNREPORTED, if the sender asked for one.
+ */
+enum rcpt_event outcome_event(const struct store_entry *entry, const struct store_rcpt *rcpt, const struct verdict *v,
+                              enum store_report *report_r);
 /* Adds one recipient's news: computes when to look again, logs the recipient's line. Copies what it needs. */
 void outcome_add(struct outcome *o, const struct config *config, const struct store_entry *entry,
                  const struct store_rcpt *rcpt, const struct outcome_news *news);

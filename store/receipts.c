@@ -48,15 +48,6 @@ static struct store_rcpt *find_rcpt(const struct store_entries *entries, const c
     return NULL;
 }
 
-static enum rcpt_event receipt_event(enum verdict_kind kind)
-{
-    switch (kind) {
-    case VERDICT_DELIVERED: return RCPT_EV_DELIVERED;
-    case VERDICT_REJECTED: return RCPT_EV_REJECTED;
-    default: return RCPT_EV_DEFERRED;
-    }
-}
-
 /*
  * "Deferred" says that the peer holds nothing. If it answers an earlier notification than the last one (it came late), that is
  * no news about now: the peer may have taken the message since.
@@ -64,8 +55,8 @@ static enum rcpt_event receipt_event(enum verdict_kind kind)
 static void add_line(struct context *ctx, const struct store_entry *entry, const struct store_rcpt *rcpt,
                      const struct verdict_message *m, const struct verdict *v, const char *peer, struct outcome *out)
 {
-    struct outcome_news news = {
-        .event = receipt_event(v->kind), .dsn = v->dsn, .text = v->text, .peer = peer, .offered = true};
+    struct outcome_news news = {.dsn = v->dsn, .text = v->text, .peer = peer, .offered = true};
+    news.event = outcome_event(entry, rcpt, v, &news.report);
     if (news.event == RCPT_EV_DEFERRED && m->serial != rcpt->serial) {
         log_info("%s: to=<%s>, %s says deferred, but not to the last notification (%" PRId64 ", not %" PRId64
                  "): asking again, pontoon=%s",

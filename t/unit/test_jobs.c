@@ -73,6 +73,7 @@ static struct job *make_job(const char *id, const char *states)
                                         .state = (enum job_state)(k % 4),
                                         .told = k >= 4,
                                         .since = test_time,
+                                        .success = k % 4 == JOB_DELIVERED ? VERDICT_DSN_RELAYED : VERDICT_DSN_TAKEN,
                                         .dsn = "2.0.0"};
         j->rcpts[i].text = mem_strdup("250 ok");
     }
@@ -128,6 +129,8 @@ static void what_is_noted_is_found(void **state)
     assert_string_equal(j->rcpts[1].address, "1@b.test");
     assert_string_equal(j->rcpts[1].text, "250 ok");
     assert_null(j->rcpts[1].relay);
+    assert_int_equal(j->rcpts[0].success, VERDICT_DSN_TAKEN);
+    assert_int_equal(j->rcpts[1].success, VERDICT_DSN_RELAYED);
     job_free(&j);
     assert_int_equal(jobs_find(jobs, "b.test", "b.test", "m1", &j, &err), RESULT_OK);
     assert_null(j);

@@ -109,7 +109,7 @@ static void retries_back_off_but_not_past_the_deadline(void **state)
     outcome_free(&out);
 }
 
-static void own_work_is_due_at_once(void **state)
+static void own_work_is_due_at_once_and_dsns_after_their_hold(void **state)
 {
     struct fixture *f = *state;
     struct outcome out = {0};
@@ -118,7 +118,7 @@ static void own_work_is_due_at_once(void **state)
     outcome_add(&out, f->config, &f->entry, &f->rcpt,
                 &(struct outcome_news){.event = RCPT_EV_REJECTED, .dsn = "5.1.1"});
     assert_int_equal(out.list[0].next, now);
-    assert_int_equal(out.list[1].next, now);
+    assert_int_equal(out.list[1].next, now + 60000);
     outcome_free(&out);
 }
 
@@ -135,6 +135,42 @@ static void logs_as_postfix_does(void **state)
     assert_string_equal(last_line,
                         "4XQ: to=<bob@b.test>, relay=bridge.b.test[192.0.2.1]:8443, delay=1.50, dsn=2.0.0, status=sent "
                         "(250 2.0.0 Ok: queued as X), pontoon=01ID");
+    outcome_free(&out);
+}
+
+/* NOTIFY=SUCCESS and an MTA without DSN: the report is ours, and is logged as what it is about, once. */
+static void success_is_reported_where_nobody_else_does(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome out = {0};
+    enum store_report report;
+    struct verdict v = {.kind = VERDICT_DELIVERED, .success = VERDICT_DSN_RELAYED};
+    f->entry.envelope.sender = "a@a.test";
+    assert_int_equal(outcome_event(&f->entry, &f->rcpt, &v, &report), RCPT_EV_DELIVERED); /* no NOTIFY */
+    f->rcpt.notify = "SUCCESS,FAILURE";
+    assert_int_equal(outcome_event(&f->entry, &f->rcpt, &v, &report), RCPT_EV_UNREPORTED);
+    assert_int_equal(report, STORE_REPORT_RELAYED);
+    v.success = VERDICT_DSN_TAKEN;
+    assert_int_equal(outcome_event(&f->entry, &f->rcpt, &v, &report), RCPT_EV_DELIVERED);
+    v.success = VERDICT_DSN_DELIVERED;
+    f->entry.shadow = true;
+    assert_int_equal(outcome_event(&f->entry, &f->rcpt, &v, &report), RCPT_EV_DELIVERED);
+    f->entry.shadow = false;
+    f->entry.envelope.sender = "";
+    assert_int_equal(outcome_event(&f->entry, &f->rcpt, &v, &report), RCPT_EV_DELIVERED);
+
+    outcome_add(&out, f->config, &f->entry, &f->rcpt,
+                &(struct outcome_news){.event = RCPT_EV_UNREPORTED, .report = report, .text = "250 ok"});
+    assert_non_null(strstr(last_line, "dsn=2.0.0, status=sent (250 ok)"));
+    assert_int_equal(out.list[0].next, now + 60000);
+    last_line[0] = '\0';
+    f->rcpt.state = RCPT_REPORTING;
+    outcome_add(&out, f->config, &f->entry, &f->rcpt, &(struct outcome_news){.event = RCPT_EV_REPORT_LATER});
+    outcome_add(&out, f->config, &f->entry, &f->rcpt, &(struct outcome_news){.event = RCPT_EV_REPORT_DONE});
+    assert_string_equal(last_line, "");
+    f->rcpt.state = RCPT_BOUNCING;
+    outcome_add(&out, f->config, &f->entry, &f->rcpt, &(struct outcome_news){.event = RCPT_EV_UNREPORTED});
+    assert_non_null(strstr(last_line, "status=sent")); /* a late receipt */
     outcome_free(&out);
 }
 
@@ -157,8 +193,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(fetched_is_asked_until_settle_after, set_up, tear_down),
         cmocka_unit_test_setup_teardown(expires_where_fallback_is_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(retries_back_off_but_not_past_the_deadline, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(own_work_is_due_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(own_work_is_due_at_once_and_dsns_after_their_hold, set_up, tear_down),
         cmocka_unit_test_setup_teardown(logs_as_postfix_does, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(success_is_reported_where_nobody_else_does, set_up, tear_down),
         cmocka_unit_test_setup_teardown(late_news_are_silent, set_up, tear_down),
     };
     return test_run("outcome", tests);

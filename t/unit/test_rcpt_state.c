@@ -4,32 +4,35 @@
 
 /*
  * The whole table, written a second time in another form: a letter for the state that follows, '.' for "changes nothing".
- * Q queued, A accepted, T returning, B bouncing, D delivered, R returned, F bounced, X recalled, S shadowed.
+ * Q queued, A accepted, T returning, B bouncing, D delivered, R returned, F bounced, X recalled, S shadowed, P reporting.
  * Columns: delivered accepted deferred rejected use-smtp unreachable fallback expired
  *          return-done return-later return-failed bounce-done bounce-later recall
+ *          unreported report-done report-later
  */
-static const char letters[RCPT_STATES + 1] = "QATBDRFXS";
+static const char letters[RCPT_STATES + 1] = "QATBDRFXSP";
 /* clang-format off */
 static const char *const tables[2][RCPT_STATES] = {{
-    "DAQBTQTB" "...." "." "X",
-    "DAQBTATB" "...." "." "X",
-    "D......." "RTB." "." ".",
-    "D......." "...F" "B" ".",
-    "........" "...." "." ".",
-    "........" "...." "." ".",
-    "........" "...." "." ".",
-    "........" "...." "." ".",
-    "........" "...." "." ".",
+    "DAQBTQTB" "...." "." "X" "P..",
+    "DAQBTATB" "...." "." "X" "P..",
+    "D......." "RTB." "." "." "P..",
+    "D......." "...F" "B" "." "P..",
+    "........" "...." "." "." "...",
+    "........" "...." "." "." "...",
+    "........" "...." "." "." "...",
+    "........" "...." "." "." "...",
+    "........" "...." "." "." "...",
+    "........" "...." "." "." ".DP",
 }, { /* of shadows */
-    "SAQSSQSS" "...." "." "X",
-    "SAQSSASS" "...." "." "X",
-    "........" "...." "." ".",
-    "........" "...." "." ".",
-    "........" "...." "." ".",
-    "........" "...." "." ".",
-    "........" "...." "." ".",
-    "........" "...." "." ".",
-    "........" "...." "." ".",
+    "SAQSSQSS" "...." "." "X" "S..",
+    "SAQSSASS" "...." "." "X" "S..",
+    "........" "...." "." "." "...",
+    "........" "...." "." "." "...",
+    "........" "...." "." "." "...",
+    "........" "...." "." "." "...",
+    "........" "...." "." "." "...",
+    "........" "...." "." "." "...",
+    "........" "...." "." "." "...",
+    "........" "...." "." "." "...",
 }};
 /* clang-format on */
 

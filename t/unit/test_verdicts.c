@@ -9,11 +9,12 @@ static const char good[] =
     "{\"address\":\"b@b.test\",\"verdict\":\"accepted\"},"
     "{\"address\":\"c@b.test\",\"verdict\":\"deferred\",\"status\":\"4.2.1\"},"
     "{\"address\":\"d@b.test\",\"verdict\":\"rejected\",\"status\":\"5.1.1\",\"text\":\"550 5.1.1 no such user\"},"
-    "{\"address\":\"e@b.test\",\"verdict\":\"use-smtp\"}]},"
+    "{\"address\":\"e@b.test\",\"verdict\":\"use-smtp\"},"
+    "{\"address\":\"f@b.test\",\"verdict\":\"delivered\",\"status\":\"2.0.0\",\"dsn\":\"relayed\",\"text\":\"250 Ok\"}]},"
     "{\"id\":\"01HG\",\"recipients\":[{\"address\":\"a@b.test\",\"verdict\":\"accepted\"}]}]}";
 
 static const char good_receipt[] =
-    "{\"serial\":7,\"recipients\":[{\"address\":\"a@b.test\",\"outcome\":\"delivered\",\"status\":\"2.6.0\",\"text\":\"250 Ok\"},"
+    "{\"serial\":7,\"recipients\":[{\"address\":\"a@b.test\",\"outcome\":\"delivered\",\"status\":\"2.6.0\",\"dsn\":\"delivered\",\"text\":\"250 Ok\"},"
     "{\"address\":\"b@b.test\",\"outcome\":\"failed\",\"status\":\"5.7.1\",\"text\":\"550 5.7.1 spam\"},"
     "{\"address\":\"c@b.test\",\"outcome\":\"deferred\",\"status\":\"4.0.0\"}]}";
 
@@ -26,9 +27,11 @@ static void verdicts_are_read(void **state)
     assert_int_equal(v->nmessages, 2);
     assert_string_equal(v->messages[0].id, "01HF");
     assert_string_equal(v->messages[1].id, "01HG");
-    assert_int_equal(v->messages[0].nrcpts, 5);
+    assert_int_equal(v->messages[0].nrcpts, 6);
     for (size_t i = 0; i < 5; i++)
         assert_int_equal(v->messages[0].rcpts[i].verdict.kind, VERDICT_DELIVERED + i);
+    assert_int_equal(v->messages[0].rcpts[0].verdict.success, VERDICT_DSN_TAKEN);
+    assert_int_equal(v->messages[0].rcpts[5].verdict.success, VERDICT_DSN_RELAYED);
     const struct verdict_rcpt *r = &v->messages[0].rcpts[3];
     assert_string_equal(r->address, "d@b.test");
     assert_string_equal(r->verdict.dsn, "5.1.1");
@@ -52,6 +55,7 @@ static void receipts_are_read(void **state)
     assert_string_equal(v->messages[0].id, "");
     assert_int_equal(v->messages[0].nrcpts, 3);
     assert_int_equal(v->messages[0].rcpts[0].verdict.kind, VERDICT_DELIVERED);
+    assert_int_equal(v->messages[0].rcpts[0].verdict.success, VERDICT_DSN_DELIVERED);
     assert_int_equal(v->messages[0].rcpts[1].verdict.kind, VERDICT_REJECTED);
     assert_int_equal(v->messages[0].rcpts[2].verdict.kind, VERDICT_DEFERRED);
     assert_int_equal(v->messages[0].serial, 7);
@@ -105,6 +109,10 @@ static const struct bad_document bad_verdicts[] = {
     {R "[2].status", "\"4.1.1 x\"", R "[2]." NO_STATUS},
     {R "[2].status", "\"4.1.1111111111\"", R "[2].status: " LONG},
     {R "[0].text", "250", R "[0].text: not a string"},
+    {R "[5].dsn", "1", R "[5].dsn: not a string"},
+    {R "[5].dsn", "\"taken\"", R "[5].dsn: not relayed or delivered"},
+    {R "[5].dsn", "\"Relayed\"", R "[5].dsn: not relayed or delivered"},
+    {R "[3].dsn", "\"relayed\"", R "[3].dsn: only for what was delivered"},
 };
 
 static const struct bad_document bad_receipts[] = {
@@ -125,6 +133,8 @@ static const struct bad_document bad_receipts[] = {
     {"recipients[1].text", "{}", "recipients[1].text: not a string"},
     {"serial", "0", "serial: not a whole number from 1 to 2147483647"},
     {"serial", "\"7\"", "serial: not a whole number from 1 to 2147483647"},
+    {"recipients[0].dsn", "\"\"", "recipients[0].dsn: not relayed or delivered"},
+    {"recipients[1].dsn", "\"delivered\"", "recipients[1].dsn: only for what was delivered"},
 };
 
 static void malformed_documents(void **state)
