@@ -220,6 +220,8 @@ bool header_is_own_trace(const char *received_value, const char *by)
             host = by == NULL || token_is(token, len, by);
         else if (behind_by == 3)
             own = host && token_is(token, len, OWN_MARK);
+        else if (own && token_is(token, len, "with"))
+            break; /* what follows may hold any word, another "by" too */
     }
     return own;
 }

@@ -6,7 +6,7 @@ BUILD_PACKAGES="gcc make autoconf automake pkgconf libc6-dev libmilter-dev libev
 SITE_PACKAGES="perl openssl postfix knot knot-dnsutils util-linux"
 TEST_PACKAGES="libcmocka-dev libdbd-sqlite3-perl libdbi-perl libio-socket-ssl-perl opendkim spin python3 curl xz-utils
     python3-flufl.bounce golang-github-jhillyerd-enmime-dev"
-LINT_PACKAGES="clang clang-tidy clang-format cppcheck shellcheck"
+LINT_PACKAGES="clang libclang-rt-14-dev clang-tidy clang-format cppcheck shellcheck"
 
 # Mail servers that can't be installed beside Postfix, or would be a service of this machine afterwards: NAME:PACKAGE,... The tests
 # run them from where they are unpacked (t/lib/Pontoon/Test/Unpacked.pm); once there they are not fetched again.
