@@ -66,7 +66,7 @@ static sfsistat leave_to_smtp(struct session *s)
 /* Macros by name, so that an MTA configured to send fewer still sends these. */
 static void ask_for_macros(SMFICTX *ctx)
 {
-    char mail[] = "i {auth_authen} {tls_version}";
+    char mail[] = "i v {auth_authen} {tls_version}";
     char rcpt[] = "i {rcpt_mailer}";
     char content[] = "i";
     smfi_setsymlist(ctx, SMFIM_ENVFROM, mail);
@@ -119,6 +119,16 @@ static sfsistat on_close(SMFICTX *ctx)
 
 /* ---- envelope ---- */
 
+/*
+ * Postfix adds what headers it adds before it asks us. Sendmail, which tells its version only, completes a message when
+ * it sends it; whoever says nothing may do likewise.
+ */
+static bool adds_headers_later(SMFICTX *ctx)
+{
+    const char *version = smfi_getsymval(ctx, "v");
+    return version == NULL || strncmp(version, "Postfix ", strlen("Postfix ")) != 0;
+}
+
 static sfsistat on_mail(SMFICTX *ctx, char **argv)
 {
     struct session *s = session_of(ctx);
@@ -129,6 +139,7 @@ static sfsistat on_mail(SMFICTX *ctx, char **argv)
         .params = argv + 1,
         .login = smfi_getsymval(ctx, "{auth_authen}"),
         .tls = smfi_getsymval(ctx, "{tls_version}") != NULL,
+        .mta_adds_headers = adds_headers_later(ctx),
     };
     bool candidate = session_mail(s, &mail);
     session_set_queue_id(s, smfi_getsymval(ctx, "i"));

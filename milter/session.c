@@ -112,6 +112,7 @@ bool session_mail(struct session *s, const struct session_mail *mail)
     m->wait_left = mail->settings->discovery_wait;
     m->login = mail->login != NULL && mail->login[0] != '\0' ? mem_strdup(mail->login) : NULL;
     m->tls = mail->tls;
+    m->mta_adds_headers = mail->mta_adds_headers;
     envelope_init(&m->envelope);
     message_id_new(m->id);
     bool known = take_mail_params(&m->envelope, mail->params);
@@ -276,6 +277,7 @@ static bool give_up(struct message *m, enum result r)
 
 static void keep_message_id(struct message *m, const char *value)
 {
+    m->has_message_id = true;
     value += strspn(value, " \t\r\n");
     size_t len = strlen(value);
     while (len > 0 && strchr(" \t\r\n", value[len - 1]) != NULL)
@@ -295,6 +297,8 @@ bool session_header(struct session *s, const char *name, const char *value)
     }
     if (strcasecmp(name, "Message-ID") == 0)
         keep_message_id(m, value);
+    m->has_date = m->has_date || strcasecmp(name, "Date") == 0;
+    m->has_from = m->has_from || strcasecmp(name, "From") == 0;
     enum result r = content_header(m->content, name, value, &m->failed);
     return r == RESULT_OK || give_up(m, r);
 }
@@ -311,6 +315,8 @@ bool session_body(struct session *s, const void *data, size_t len)
 bool session_finish_content(struct session *s)
 {
     struct message *m = &s->m;
+    if (m->reason == NULL && m->mta_adds_headers && !(m->has_date && m->has_from && m->has_message_id))
+        m->reason = "the MTA adds a missing Date, From or Message-ID when it sends";
     if (m->reason != NULL || m->failed.result != RESULT_OK)
         return false;
     enum result r = content_finish(m->content, &m->failed);

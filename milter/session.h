@@ -37,6 +37,8 @@ struct message {
     char message_id[MESSAGE_ID_HEADER_MAX + 1];
     char *login; /* or NULL */
     bool tls;
+    bool mta_adds_headers; /* see struct session_mail */
+    bool has_date, has_from, has_message_id;
     const char *reason; /* why the whole message goes by SMTP, or NULL */
     msec_t wait_left;   /* of discovery-wait */
     struct buf trace;
@@ -68,6 +70,7 @@ struct session_mail {
     char *const *params;       /* NULL-terminated */
     const char *login;         /* {auth_authen}, or NULL */
     bool tls;
+    bool mta_adds_headers; /* a missing Date, From or Message-ID, but only when it sends: we don't see them */
 };
 /* Begins a message. False: all of it goes by SMTP (message.reason says why), no more need be told. */
 bool session_mail(struct session *s, const struct session_mail *mail);

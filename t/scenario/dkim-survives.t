@@ -7,7 +7,7 @@ plan skip_all => 'needs the Debian packages opendkim opendkim-tools' unless Pont
 
 my %messages = (
     'odd white space' => "From: <alice\@a.test>\r\nTo:bob\@b.test\r\nSubject:   two  spaces,\r\n\tand a fold  \r\nX-Empty:\r\n"
-        . "Date: Tue, 24 Nov 2026 03:12:00 +0000\r\n\r\nline  with   spaces \r\n\r\n.dot\r\n..\r\n\ttab\r\n\r\n\r\n",
+        . "Date: Tue, 24 Nov 2026 03:12:00 +0000\r\nMessage-ID:<odd\@a.test>\r\n\r\nline  with   spaces \r\n\r\n.dot\r\n..\r\n\ttab\r\n\r\n\r\n",
     '8 bit'   => Pontoon::Test::Mail->plain(body => "Gr\xc3\xbc\xc3\x9fe\r\n\xa0\xff\r\n"),
     'long'    => Pontoon::Test::Mail->plain(body => join '', ('x' x 3000 . "\r\n") x 100),
     'no body' => Pontoon::Test::Mail->plain(body => ''),

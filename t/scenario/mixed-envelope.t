@@ -18,27 +18,28 @@ like join('', $mail->trace), qr/pontoon/, 'over the bridge';
 ok $mail->carries($message), 'carol at B has it';
 ($mail) = $plain->wait_mail('bob', 1);
 ok $mail->carries($message), 'bob at the plain domain has it';
-like $a->postfix->log_after(0), qr/to=<bob\@plain\.test>.*status=sent/, 'by SMTP';
+ok $a->mta->relayed('bob@plain.test'), 'by SMTP';
 
-# Postfix bounces the one it sent itself; pontoon those it took: alice hears of each recipient once.
+# A's MTA bounces the one it sent itself; pontoon those it took: alice hears of each recipient once.
 my %told;
 wait_for('all DSNs', sub {
     %told = ();
     for my $dsn ($a->mailbox('alice')) {
-        $told{$_}++ for $dsn->text =~ /^Final-Recipient: rfc822; ?(\S+)/mg;
+        $told{$_}++ for $dsn->text =~ /^Final-Recipient: rfc822; ?(\S+)/mgi;
     }
     return keys %told >= 3;
 });
 $a->wait_settled;
 is_deeply \%told, {map { $_ => 1 } qw(nobody@b.test nowhere@b.test nobody@plain.test)}, 'one report for each unknown recipient';
-for my $dsn (grep { $_->text =~ /Final-Recipient: rfc822; ?\S+\@b\.test/ } $a->mailbox('alice')) {
+for my $dsn (grep { $_->text =~ /Final-Recipient: rfc822; ?\S+\@b\.test/i } $a->mailbox('alice')) {
     like $dsn->text, qr{^Content-Type: multipart/report;\s+report-type="?delivery-status}mi, 'it is an RFC 3464 report';
     like $dsn->text, qr/^Status: 5\.1\.1/m, "with B's status";
-    like $dsn->text, qr/^Return-Path: <>/m, 'from the null sender';
+    like $dsn->text, qr/^Return-Path: <(MAILER-DAEMON\S*)?>/m, 'from the null sender';
 }
 is scalar($_->[0]->mailbox($_->[1])), 1, "$_->[1] at " . $_->[0]->domain . ' got it once'
     for [$b, 'bob'], [$b, 'carol'], [$plain, 'bob'];
-unlike $b->postfix->log_after(0), qr/postfix-b\/bounce\[/, 'B made no bounce: no backscatter';
+ok $a->mta->bounced, 'A made a bounce';
+ok !$b->mta->bounced, 'B made none: no backscatter';
 
 my ($trace) = @{$a->trace($sent->{queue_id})};
 my %state = map { $_->{address} => $_->{state} } @{$trace->{recipients}};

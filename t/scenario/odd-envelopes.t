@@ -23,8 +23,11 @@ is try('apostrophe', to => [q(o'brien@b.test)]), 250, 'an apostrophe';
 $b->wait_mail(q(o'brien), 1);
 is try('quoted sender', from => '"alice smith"@a.test'), 250, 'a quoted local part with a space';
 $b->wait_mail('bob', 2);
-is try('UTF-8 recipient', to => ["j\xc3\xb6rg\@b.test"], mail => 'SMTPUTF8'), 250, 'an internationalized local part';
-$b->wait_mail("j\xc3\xb6rg", 1);
+SKIP: {
+    skip "A's MTA knows no SMTPUTF8", 1 unless $a->client->offers('SMTPUTF8');
+    is try('UTF-8 recipient', to => ["j\xc3\xb6rg\@b.test"], mail => 'SMTPUTF8'), 250, 'an internationalized local part';
+    $b->wait_mail("j\xc3\xb6rg", 1);
+}
 is try('source route', to => ['@a.test,@b.test:bob@b.test']), 250, 'a source route';
 $b->wait_mail('bob', 3);
 is try('upper case', to => ['BOB@B.TEST'], from => 'Alice@A.TEST'), 250, 'upper case';

@@ -11,6 +11,7 @@ $a->{main} = {
     always_bcc => 'postmaster@a.test',
     mynetworks => join(' ', map { $world->address($_) } 8, 9, 10),
 };
+$a->{mc} = join '', map { "RELAY_DOMAIN(`" . $world->address($_) . "')dnl\n" } 8, 9, 10;
 $world->start;
 $a->postfix->set_aliases('team@a.test' => 'alice@a.test, bob@b.test');
 
@@ -25,8 +26,11 @@ sub submit {
 submit(to => ['bob@b.test']);
 my ($mail) = $b->wait_mail('bob', 1);
 ok bridged($mail), 'a submission crosses the bridge';
-$a->wait_mail('postmaster', 1);
-pass 'always_bcc has its copy, although the only recipient was diverted';
+SKIP: {
+    skip 'Sendmail has no always_bcc', 1 if $a->{mta} eq 'sendmail';
+    $a->wait_mail('postmaster', 1);
+    pass 'always_bcc has its copy, although the only recipient was diverted';
+}
 
 submit(to => ['carol@b.test'], source => $world->address(8));
 ($mail) = $b->wait_mail('carol', 1);
@@ -53,9 +57,7 @@ Pontoon::Test::Smtp->deliver(endpoint => $a->postfix->endpoint('smtp'), source =
 ok $mail && !bridged($mail), 'incoming mail is untouched';
 
 # sendmail(1): local submission.
-open my $sendmail, '|-', 'sendmail', '-C', "$a->{postfix}{dir}/etc", '-f', 'alice@a.test', 'bob@b.test' or die $!;
-print $sendmail "Subject: by sendmail\n\nhello\n.\n..\n";
-close $sendmail;
+$a->mta->submit('alice@a.test', ['bob@b.test'], "Subject: by sendmail\n\nhello\n.\n..\n");
 ($mail) = grep { ($_->header('Subject') // '') eq 'by sendmail' } $b->wait_mail('bob', 3);
 ok $mail, 'sendmail(1) works';
 $a->wait_settled;

@@ -10,8 +10,8 @@ my ($bob)   = $b->wait_mail('bob',   1);
 my ($carol) = $b->wait_mail('carol', 1);
 ok $bob->carries($message),   'bob has it';
 ok $carol->carries($message), 'carol has it';
-like $a->postfix->log_after(0), qr/to=<carol\@b\.test>.*status=sent/, "carol's went by SMTP";
-unlike $a->postfix->log_after(0), qr/to=<bob\@b\.test>.*postfix-a\/smtp/, "bob's did not";
+ok $a->mta->relayed('carol@b.test'), "carol's went by SMTP";
+ok !$a->mta->relayed('bob@b.test'), "bob's did not";
 $a->wait_settled;
 my ($trace) = @{$a->trace($sent->{queue_id})};
 is_deeply {map { $_->{address} => $_->{state} } @{$trace->{recipients}}},
@@ -19,12 +19,16 @@ is_deeply {map { $_->{address} => $_->{state} } @{$trace->{recipients}}},
 is scalar($b->mailbox($_)), 1, "$_ has it once" for qw(bob carol);
 is scalar($a->mailbox('alice')), 0, 'alice hears nothing';
 
+if ($a->{mta} eq 'sendmail') {    # its sendmail(1) asks the daemon, which would not even take the message now
+    $world->nothing_broke;
+    done_testing;
+    exit;
+}
+
 # The return waits for A's own MTA; meanwhile bob's part of the message is fetched. That fetch was not carol's.
 $a->postfix->set_access('carol@b.test' => '450 4.3.2 not now');
 $b->postfix->set_access('bob@b.test' => '450 4.2.1 busy');
-open my $sendmail, '|-', 'sendmail', '-C', "$a->{postfix}{dir}/etc", '-f', 'alice@a.test', 'bob@b.test', 'carol@b.test' or die $!;
-print $sendmail "Subject: again\nMessage-ID: <again\@a.test>\n\nold and new\n";
-close $sendmail;
+$a->mta->submit('alice@a.test', ['bob@b.test', 'carol@b.test'], "Subject: again\nMessage-ID: <again\@a.test>\n\nold and new\n");
 wait_for('the return to be put off', sub {
     my ($entry) = @{$a->pontoon_json('queue')} or return;
     my %r = map { $_->{address} => $_ } @{$entry->{recipients}};

@@ -251,6 +251,18 @@ static void trace_shows_a_sole_recipient(void **state)
     assert_null(strstr(stored_bytes, "for <"));
 }
 
+static void whole_header_is_diverted(void **state)
+{
+    (void)state;
+    simple();
+    s->m.mta_adds_headers = true;
+    session_header(s, "Date", " now");
+    session_header(s, "From", " alice@a.test");
+    session_header(s, "Message-Id", " <x@a.test>");
+    divert_message(s, NULL, &mta);
+    assert_string_equal(story, "put bob@b.test. delete <bob@b.test>. release.");
+}
+
 static void left_to_smtp(void **state)
 {
     (void)state;
@@ -280,6 +292,14 @@ static void content_left_to_smtp(void **state)
     assert_true(session_body(s, "\n", 1));
     assert_false(session_body(s, "\n", 1)); /* bare across pieces */
     divert_message(s, NULL, &mta);
+
+    simple();
+    s->m.mta_adds_headers = true;
+    session_header(s, "date", " now");
+    session_header(s, "Message-ID", " <x@a.test>");
+    divert_message(s, NULL, &mta); /* no From */
+    assert_string_equal(s->m.reason, "the MTA adds a missing Date, From or Message-ID when it sends");
+    assert_string_equal(story, "");
 
     simple();
     send_body("no line end");
@@ -423,12 +443,19 @@ static void gate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(order_of_events),       TEST(bytes),
-        TEST(eight_bit_is_declared), TEST(trace_shows_a_sole_recipient),
-        TEST(left_to_smtp),          TEST(content_left_to_smtp),
-        TEST(policy_sizes),          TEST(one_address_many_times),
-        TEST(store_failures),        TEST(mta_gone),
-        TEST(resubmission),          cmocka_unit_test(gate),
+        TEST(order_of_events),
+        TEST(bytes),
+        TEST(eight_bit_is_declared),
+        TEST(trace_shows_a_sole_recipient),
+        TEST(left_to_smtp),
+        TEST(content_left_to_smtp),
+        TEST(policy_sizes),
+        TEST(one_address_many_times),
+        TEST(store_failures),
+        TEST(mta_gone),
+        TEST(whole_header_is_diverted),
+        TEST(resubmission),
+        cmocka_unit_test(gate),
     };
     return test_run("milter_session", tests);
 }

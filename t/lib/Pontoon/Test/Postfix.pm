@@ -5,10 +5,8 @@
 package Pontoon::Test::Postfix;
 use strict;
 use warnings;
+use parent qw(Pontoon::Test::Mta);
 use Carp qw(croak);
-use IO::Socket::INET;
-use Time::HiRes ();
-use Pontoon::Test::Mail;
 use Pontoon::Test::Proc;
 use Pontoon::Test::Table;
 use Pontoon::Test::Wait;
@@ -16,30 +14,14 @@ use Pontoon::Test::Wait;
 my $MASTER   = '/usr/lib/postfix/sbin/master';
 my $MAX_SIZE = 300 * 1024 * 1024;
 
-# world, name, domain, hostname, address, users => [...]
+# See Mta.
 sub new {
     my ($class, %o) = @_;
-    my $world = $o{world};
-    my $self  = bless {%o, dir => $world->mkdir("$o{name}/postfix")}, $class;
-    mkdir "$self->{dir}/etc" or croak "$self->{dir}/etc: $!";
-    $world->mkdir("$o{name}/postfix/data", 'postfix');
+    my $self = $class->SUPER::new(%o, program => 'postfix');
+    $o{world}->mkdir("$o{name}/postfix/data", 'postfix');
     $self->make_queue;
-    $self->{mail} = $world->mkdir("$o{name}/mail", 'nobody');
-    $self->{log}  = "$world->{dir}/$o{name}/mail.log";
-    $self->{port}{$_} = $world->port($o{address}) for qw(smtp return inject);
-    $self->{access_port} = $world->port($o{address});
+    $self->{access_port} = $o{world}->port($o{address});
     return $self;
-}
-
-sub endpoint { "$_[0]{address}:$_[0]{port}{$_[1]}" }
-
-sub write {
-    my ($self, $name, $text) = @_;
-    open my $fh, '>', "$self->{dir}/etc/$name.new" or croak "$name: $!";
-    print $fh $text;
-    close $fh or croak "$name: $!";
-    utime time - 60, time - 60, "$self->{dir}/etc/$name.new";    # Postfix waits until main.cf is some seconds old
-    rename "$self->{dir}/etc/$name.new", "$self->{dir}/etc/$name" or croak "$name: $!";
 }
 
 # The directories that `postfix check` would make, as in its postfix-files.
@@ -171,16 +153,6 @@ sub start {
     );
 }
 
-sub wait_ready {
-    my ($self) = @_;
-    for my $listener (sort keys %{$self->{port}}) {
-        wait_for("Postfix of $self->{name} to listen ($listener)", sub {
-            $self->{proc}->alive or croak "Postfix of $self->{name} ended: see $self->{log}";
-            return IO::Socket::INET->new($self->endpoint($listener));
-        });
-    }
-}
-
 sub stop {
     my ($self) = @_;
     $self->{table}->stop;
@@ -209,28 +181,16 @@ sub reload {
     wait_for('Postfix to reload', sub { $self->log_after($size) =~ m{/master\[\d+\]: reload } });
 }
 
-sub log_after {
-    my ($self, $offset) = @_;
-    open my $fh, '<', $self->{log} or return '';
-    seek $fh, $offset // 0, 0;
-    local $/;
-    return <$fh> // '';
+# Whether the log says that this MTA sent a message for `address` on to another.
+sub relayed {
+    my ($self, $address) = @_;
+    return $self->log_after(0) =~ m{/smtp\[\d+\]: \w+: to=<\Q$address\E>, .*status=sent};
 }
 
-# Files of the Maildir of one user, oldest first.
-sub mailbox_files {
-    my ($self, $user) = @_;
-    my @files = glob "$self->{mail}/$user/new/*";
-    my %mtime = map { $_ => (Time::HiRes::stat($_))[9] } @files;
-    @files = sort { $mtime{$a} <=> $mtime{$b} || $a cmp $b } @files;
-    return @files;
-}
+# Whether it made a bounce.
+sub bounced { $_[0]->log_after(0) =~ m{/bounce\[\d+\]: \w+: sender non-delivery} }
 
-# The messages in it: see Mail.
-sub mailbox {
-    my ($self, $user) = @_;
-    return map { Pontoon::Test::Mail->from_file($_) } $self->mailbox_files($user);
-}
+sub submit_command { return ('sendmail', '-C', "$_[0]{dir}/etc") }
 
 # Queue ids of what the MTA still holds.
 sub queue {

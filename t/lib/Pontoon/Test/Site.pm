@@ -1,4 +1,4 @@
-# A mail site of a test: a domain, its Postfix, and (unless pontoon => 0) the three daemons with their configuration.
+# A mail site of a test: a domain, its MTA, and (unless pontoon => 0) the three daemons with their configuration.
 package Pontoon::Test::Site;
 use strict;
 use warnings;
@@ -8,15 +8,19 @@ use JSON::PP ();
 use POSIX ();
 use Pontoon::Test::Postfix;
 use Pontoon::Test::Proc;
+use Pontoon::Test::Sendmail;
 use Pontoon::Test::Smtp;
 use Pontoon::Test::Wait;
 
 # The signal that a daemon crashed; otherwise it ends by exit 0.
 my $BAD_LINE = qr/: panic: |AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error: |ThreadSanitizer/;
 my @DAEMONS  = qw(milter store bridge);
+my %MTAS     = (postfix => 'Pontoon::Test::Postfix', sendmail => 'Pontoon::Test::Sendmail');
 
 # Options: pontoon => 0; users => [...]; config => {"section.name" => value or [list]}; main => {main.cf};
-# filters => [...] (milters before pontoon's, as smtpd_milters has them); discovery => 0 (no record in the DNS).
+# filters => [...] (milters before pontoon's, as smtpd_milters has them); discovery => 0 (no record in the DNS);
+# mta => 'sendmail' (default: postfix), mc => lines for its sendmail.mc. The environment's PONTOON_TEST_MTA_A is stronger, for
+# site "a": so a scenario can be run with another MTA (see sendmail.t).
 sub new {
     my ($class, $world, $name, %o) = @_;
     my $self = bless {
@@ -28,8 +32,11 @@ sub new {
         expect  => {},
         %o
     }, $class;
-    $self->{dir}     = $world->mkdir($name);
-    $self->{postfix} = Pontoon::Test::Postfix->new(
+    $self->{dir} = $world->mkdir($name);
+    $self->{mta} = $ENV{'PONTOON_TEST_MTA_' . uc $name} // $o{mta} // 'postfix';
+    Test::More::note("site $name: $self->{mta}") if $self->{mta} ne 'postfix';
+    my $class_of = $MTAS{$self->{mta}} // croak "no MTA \"$self->{mta}\"";
+    $self->{postfix} = $class_of->new(
         world    => $world,
         hostname => "mx.$self->{domain}",
         map { $_ => $self->{$_} } qw(name domain address users)
@@ -44,7 +51,8 @@ sub new {
 sub domain  { $_[0]{domain} }
 sub address { $_[0]{address} }
 sub dir     { $_[0]{dir} }
-sub postfix { $_[0]{postfix} }
+sub mta     { $_[0]{postfix} }
+sub postfix { $_[0]{postfix} }    # what most tests call it, whichever it is
 sub log     { "$_[0]{dir}/pontoon.log" }
 sub conf    { "$_[0]{dir}/pontoon.conf" }
 sub outbound { "https://sender-store.$_[0]{domain}:$_[0]{port}{store}" }
@@ -142,7 +150,8 @@ sub prepare {
         routes  => \%routes,
         filters => $self->{filters} // [],
         milters => [$self->{pontoon} ? "unix:$self->{dir}/milter.sock" : ()],
-        main    => $self->{main}
+        main    => $self->{main},
+        mc      => $self->{mc},
     );
     return unless $self->{pontoon};
     $self->configure;

@@ -85,7 +85,7 @@ sub send {
     $self->content(@o{qw(message raw)});
     my $final = $result{data} = $self->reply;
     $result{code} = $final->{code};
-    ($result{queue_id}) = $final->{text} =~ /queued as (\S+)/;
+    $result{queue_id} = $final->{text} =~ /queued as (\S+)|(\S+) Message accepted/ ? $1 // $2 : undef;
     return \%result;
 }
 

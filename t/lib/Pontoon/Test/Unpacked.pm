@@ -11,14 +11,19 @@ my $TREES = $ENV{PONTOON_TEST_SERVERS} // '/var/cache/pontoon-test';
 # Everything here goes away with the last process. The upper layers lie on a tmpfs, as overlays can't lie on every file system.
 my $ENTER = <<'END';
 set -e
-tree=$1 hostname=$2 users=$3
-shift 3
+tree=$1 hostname=$2 users=$3 syslog=$4
+shift 4
 mount -t tmpfs -o mode=755 tmpfs /mnt
-for dir in usr etc; do
-    [ -d "$tree/$dir" ] || continue
-    mkdir "/mnt/$dir" "/mnt/$dir.work"
-    mount -t overlay -o "lowerdir=$tree/$dir:/$dir,upperdir=/mnt/$dir,workdir=/mnt/$dir.work" overlay "/$dir"
-done
+lay() {
+    mkdir "/mnt/$1" "/mnt/$1.work"
+    mount -t overlay -o "lowerdir=$2,upperdir=/mnt/$1,workdir=/mnt/$1.work" overlay "/$1"
+}
+lay usr "$tree/usr:/usr"
+lay etc "$tree/etc:/etc"
+if [ -n "$syslog" ]; then
+    lay dev /dev
+    ln -sf "$syslog" /dev/log
+fi
 id=61000
 for user in $users; do
     id=$((id + 1))
@@ -39,11 +44,11 @@ sub tree {
 }
 
 # The command that runs `argv` within the tree: name, hostname (what the machine is called there), argv => [...]; optional:
-# users => [...] that the server insists on. It is the same process all the way: its pid is the server's.
+# users => [...] that the server insists on, syslog => PATH of the socket that is /dev/log there. It is the same process all the way: its pid is the server's.
 sub command {
     my (%o) = @_;
     return ('unshare', '--mount', '--uts', '--propagation', 'private', '--', 'sh', '-c', $ENTER, 'sh',
-        tree($o{name}), $o{hostname}, join(' ', @{$o{users} // []}), @{$o{argv}});
+        tree($o{name}), $o{hostname}, join(' ', @{$o{users} // []}), $o{syslog} // '', @{$o{argv}});
 }
 
 1;
