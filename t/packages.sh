@@ -4,7 +4,7 @@
 BUILD_PACKAGES="gcc make autoconf automake pkgconf libc6-dev libmilter-dev libevent-dev libssl-dev libcurl4-openssl-dev
     libc-ares-dev libsqlite3-dev libjansson-dev libconfuse-dev libidn2-dev"
 SITE_PACKAGES="perl openssl postfix knot knot-dnsutils util-linux"
-TEST_PACKAGES="libcmocka-dev libdbd-sqlite3-perl libdbi-perl libio-socket-ssl-perl opendkim spin python3 curl xz-utils
+TEST_PACKAGES="libcmocka-dev libdbd-sqlite3-perl libdbi-perl libio-socket-ssl-perl opendkim spin systemd python3 curl xz-utils
     python3-flufl.bounce golang-github-jhillyerd-enmime-dev"
 LINT_PACKAGES="clang libclang-rt-14-dev clang-tidy clang-format cppcheck shellcheck"
 
