@@ -13,12 +13,21 @@
 
 enum { CTL_CONFIGS_MAX = 8 };
 
-enum ctl_option { CTL_JSON = 1, CTL_TEST = 2, CTL_SAMPLE = 4, CTL_MDOC = 8 };
+enum ctl_option {
+    CTL_JSON = 1,
+    CTL_TEST = 2,
+    CTL_SAMPLE = 4,
+    CTL_MDOC = 8,
+    CTL_DOMAIN = 16,
+    CTL_WAIT = 32,
+    CTL_CANCEL = 64
+};
 
 struct ctl {
     const char *config_files[CTL_CONFIGS_MAX]; /* at least one */
     size_t nconfig_files;                      /* more than one only where the subcommand takes that */
     unsigned options;                          /* of enum ctl_option */
+    const char *domain;                        /* of --domain, or NULL */
     char **args;                               /* behind the subcommand */
     int nargs;
 };
@@ -31,6 +40,7 @@ int ctl_policy(const struct ctl *ctl);
 int ctl_keys(const struct ctl *ctl);
 int ctl_config(const struct ctl *ctl);
 int ctl_recall(const struct ctl *ctl);
+int ctl_drain(const struct ctl *ctl);
 
 /* Writes "pontoon: …" to standard error and returns `code`. */
 int ctl_error(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -28,6 +28,8 @@ static const struct subcommand subcommands[] = {
     {"trace", "ID|QUEUEID|MESSAGE-ID [--json]", "the way of one message, hop by hop", CTL_JSON, 1, 1, CTL_CONFIGS_MAX,
      ctl_trace},
     {"recall", "ID|QUEUEID|MESSAGE-ID [--json]", "take back what was not fetched yet", CTL_JSON, 1, 1, 1, ctl_recall},
+    {"drain", "[--domain DOMAIN] [--wait|--cancel] [--json]", "stop diverting, and see what is left",
+     CTL_JSON | CTL_DOMAIN | CTL_WAIT | CTL_CANCEL, 0, 0, 1, ctl_drain},
     {"policy", "DOMAIN [--json]", "look up a domain's record and policy now", CTL_JSON, 1, 1, 1, ctl_policy},
     {"keys", "make|list [--json]", "make or list the keys that sign notifications", CTL_JSON, 1, 1, 1, ctl_keys},
     {"config", "[--test|--sample|--mdoc]", "test the configuration, or print what is in it",
@@ -83,7 +85,7 @@ static void show_line(enum log_level level, const char *text)
         fprintf(stderr, "pontoon: %s\n", text);
 }
 
-enum { OPT_JSON = 1000, OPT_TEST, OPT_SAMPLE, OPT_MDOC };
+enum { OPT_JSON = 1000, OPT_TEST, OPT_SAMPLE, OPT_MDOC, OPT_DOMAIN, OPT_WAIT, OPT_CANCEL };
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"verbose", no_argument, NULL, 'v'},
@@ -93,6 +95,9 @@ static const struct option long_options[] = {
     {"test", no_argument, NULL, OPT_TEST},
     {"sample", no_argument, NULL, OPT_SAMPLE},
     {"mdoc", no_argument, NULL, OPT_MDOC},
+    {"domain", required_argument, NULL, OPT_DOMAIN},
+    {"wait", no_argument, NULL, OPT_WAIT},
+    {"cancel", no_argument, NULL, OPT_CANCEL},
     {NULL, 0, NULL, 0},
 };
 
@@ -119,6 +124,12 @@ static int parse_options(int argc, char **argv, struct ctl *ctl, const char **on
         case OPT_TEST: ctl->options |= CTL_TEST; break;
         case OPT_SAMPLE: ctl->options |= CTL_SAMPLE; break;
         case OPT_MDOC: ctl->options |= CTL_MDOC; break;
+        case OPT_WAIT: ctl->options |= CTL_WAIT; break;
+        case OPT_CANCEL: ctl->options |= CTL_CANCEL; break;
+        case OPT_DOMAIN:
+            ctl->options |= CTL_DOMAIN;
+            ctl->domain = optarg;
+            break;
         default: return usage();
         }
     }

@@ -7,6 +7,7 @@
 #include "ctl/probe.h"
 #include "ctl/show.h"
 #include "ctl/site.h"
+#include "ctl/stops.h"
 #include "lib/mem.h"
 
 #define PROBE_WAIT 2000
@@ -109,6 +110,8 @@ static void print_json(const struct site *site, const struct store_stats *store,
     json_object_set_new(o, "config", show_json_text(config_path(site->config)));
     json_object_set_new(o, "store", store_json(site, store));
     json_object_set_new(o, "bridge", bridge_json(site, jobs));
+    json_object_set_new(o, "drains", stops_drains_json(site->store));
+    json_object_set_new(o, "peers", stops_peers_json(site->store));
     json_object_set_new(o, "daemons", sockets_json(sockets));
     show_json_document(stdout, o);
 }
@@ -167,8 +170,10 @@ static void print_sockets(const struct daemon_sockets *s)
 static void print_text(const struct site *site, const struct store_stats *store, const struct jobs_stats *jobs,
                        const struct daemon_sockets *sockets)
 {
-    if (site->store != NULL)
+    if (site->store != NULL) {
         print_store(site, store);
+        stops_print(site->store);
+    }
     if (site->jobs != NULL)
         print_bridge(site, jobs);
     if (site->store == NULL && site->jobs == NULL)

@@ -139,6 +139,10 @@ const struct config_entry config_table[] = {
      "A recipient whose message the peer has neither taken nor fetched goes back to SMTP after this. 0: never."},
     {"store", "settle-after", CONFIG_TIME, "4h", 0, 30 * DAY, NULL, NULL,
      "The same when the peer has fetched the message but never said what became of it: it may have arrived, so we ask for longer. 0: never."},
+    {"store", "breaker-failures", CONFIG_COUNT, "5", 0, 1000000, NULL, NULL,
+     "So many requests to a domain's bridge that fail in a row open its breaker: mail for it goes by SMTP at once until the bridge answers "
+     "again. 0: never."},
+    {"store", "breaker-time", CONFIG_TIME, "1m", 0, DAY, NULL, NULL, "But not before it has failed for so long."},
     {"store", "expire-after", CONFIG_TIME, "5d", 1 * SEC, 60 * DAY, NULL, NULL,
      "A recipient that is still undecided after this gets a DSN, as with Postfix's maximal_queue_lifetime."},
     {"store", "history", CONFIG_TIME, "7d", 0, 400 * DAY, NULL, NULL,

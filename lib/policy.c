@@ -19,6 +19,17 @@ static const char *const mode_names[] = {
     [POLICY_ENFORCE] = "enforce",
 };
 
+char *policy_inbound_lines(const struct policy *policy)
+{
+    char *lines = NULL;
+    for (size_t i = 0; i < policy->ninbound; i++) {
+        char *more = lines ? mem_printf("%s\n%s", lines, policy->inbound[i]) : mem_strdup(policy->inbound[i]);
+        mem_free(&lines);
+        lines = more;
+    }
+    return lines;
+}
+
 const char *policy_mode_name(enum policy_mode mode)
 {
     return mode_names[mode];

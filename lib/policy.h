@@ -47,6 +47,9 @@ void policy_free(struct policy **policy);
 char *policy_write(enum policy_mode mode, int64_t max_age, const char *const *inbound, size_t ninbound,
                    const char *const *outbound, size_t noutbound, const json_t *jwks, uint64_t max_size);
 
+/* The inbound URLs, joined by newlines; to mem_free(). NULL if there are none. */
+char *policy_inbound_lines(const struct policy *policy);
+
 const char *policy_mode_name(enum policy_mode mode); /* "none", "testing", "enforce" */
 
 /*

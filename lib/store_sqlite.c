@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/policy_cache_sqlite.h"
+#include "lib/stops_sqlite.h"
 #include "lib/store_sqlite.h"
 #include "lib/trace_sqlite.h"
 
@@ -131,7 +132,7 @@ static const char schema_reports[] =
 
 static const char *const steps[] = {schema_1,        trace_sqlite_schema, policy_cache_sqlite_schema,
                                     schema_fetching, schema_shadow,       schema_serial,
-                                    schema_reports};
+                                    schema_reports,  stops_sqlite_schema};
 static const struct sqlite_schema schema = {"store", steps, sizeof steps / sizeof steps[0]};
 
 static enum result make_dirs(const struct store *s, struct error *err)

@@ -6,7 +6,7 @@
 
 #define HOUR_MS (3600 * INT64_C(1000))
 
-enum { SWEEP_EVERY_MS = 3600 * 1000 };
+enum { SWEEP_EVERY_MS = 3600 * 1000, PEERS_KEPT_DAYS = 90 };
 
 struct purge {
     struct sqlite_change change;
@@ -38,13 +38,21 @@ static enum result find_old(struct purge *p, struct sqlite_db *db, struct error 
     return stmt_end(st, err);
 }
 
+/* Nobody asks any more where a peer was last notified: store.settle-after is far shorter. */
+static enum result forget_peers(struct sqlite_db *db, struct error *err)
+{
+    struct sqlite_stmt *st = stmt_begin(db, "DELETE FROM peers WHERE failures = 0 AND noted < ?");
+    stmt_bind_int(st, clock_now() - PEERS_KEPT_DAYS * 24 * HOUR_MS);
+    return stmt_run(st, err);
+}
+
 static enum result apply_purge(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
 {
     struct purge *p = (struct purge *)c;
     enum result r = find_old(p, db, err);
     for (size_t i = 0; r == RESULT_OK && i < p->n; i++)
         r = forget_message(db, p->messages[i], err);
-    return r;
+    return r == RESULT_OK ? forget_peers(db, err) : r;
 }
 
 static enum result purge_messages(struct store *s, msec_t history, size_t max, bool *more_r, struct error *err)

@@ -8,6 +8,7 @@
 #include "lib/data_dir.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/stops_sqlite.h"
 #include "lib/store_sqlite.h"
 
 struct put {
@@ -26,6 +27,7 @@ struct put {
     bool file_used;
     bool *held; /* recipients that an earlier message has */
     size_t stored;
+    bool drained;
     char *resubmission_of;
 };
 
@@ -249,6 +251,21 @@ static enum result insert_rcpt(const struct put *p, struct sqlite_db *db, int64_
     return stmt_run(st, err);
 }
 
+/* In the transaction, so that nothing slips in behind the drain. What has come before is finished, not begun. */
+static enum result check_drains(struct put *p, struct sqlite_db *db, struct error *err)
+{
+    p->drained = false;
+    for (size_t i = 0; i < p->m->envelope->nrcpts; i++) {
+        enum result r = stops_sqlite_drained(db, p->iss, p->domains[i], &p->drained, err);
+        if (r != RESULT_OK)
+            return r;
+        if (p->drained)
+            return error_set(err, RESULT_PERM, "mail from <%s> to %s is being drained: it goes by SMTP",
+                             p->m->envelope->sender, p->domains[i]);
+    }
+    return RESULT_OK;
+}
+
 static enum result apply_put(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
 {
     struct put *p = (struct put *)c;
@@ -264,6 +281,10 @@ static enum result apply_put(struct sqlite_change *c, struct sqlite_db *db, stru
     for (size_t i = 0; i < nrcpts; i++)
         p->stored += !p->held[i];
     if (r != RESULT_OK || p->stored == 0)
+        return r;
+    if (p->resubmission_of == NULL)
+        r = check_drains(p, db, err);
+    if (r != RESULT_OK)
         return r;
     r = insert_body(p, db, &body, err);
     if (r == RESULT_OK)
@@ -295,6 +316,7 @@ enum result store_put(struct store *store, const struct store_message *m, struct
     /* In doubt a row may come back with the next start: then an orphan is the lesser evil. */
     if (p.file[0] != '\0' && !(r == RESULT_OK ? p.file_used : p.change.in_doubt))
         body_file_remove(store->dir, p.file);
+    put_r->drained = r != RESULT_OK && p.drained;
     if (r == RESULT_OK) {
         put_r->stored = p.stored;
         put_r->resubmission_of = p.resubmission_of;

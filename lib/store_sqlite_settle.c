@@ -3,8 +3,11 @@
 
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/stops_sqlite.h"
 #include "lib/store_sqlite.h"
 #include "lib/trace_sqlite.h"
+
+enum { HURRY = 500 }; /* ms: not at once, as a copy of the stops (lib/stops.h) may be a second old */
 
 /* ---- body files that a transaction makes superfluous ---- */
 
@@ -78,6 +81,24 @@ static enum result update_rcpt(struct sqlite_db *db, const struct store_settleme
     return stmt_run(st, err);
 }
 
+/*
+ * Work of a domain that is being drained, or whose breaker is open, that the peer has not fetched: the return to SMTP need
+ * not wait for the backoff. In this transaction, as whoever settles may not know of the stop yet.
+ */
+static enum result hurry_stopped(struct sqlite_db *db, int64_t rid, struct error *err)
+{
+    struct sqlite_stmt *st = stmt_begin(
+        db, "UPDATE recipients SET next = min(next, ?1), due = min(due, ?1) WHERE rid = ?2 AND fetching = 0"
+            " AND fetched = 0 AND (EXISTS (SELECT 1 FROM drains AS d WHERE d.domain IN ('', recipients.domain,"
+            " (SELECT m.iss FROM messages AS m WHERE m.message = recipients.message)))"
+            " OR EXISTS (SELECT 1 FROM peers AS p WHERE p.domain = recipients.domain AND p.failures > 0"
+            " AND p.breaker = ?3))");
+    stmt_bind_int(st, clock_now() + HURRY);
+    stmt_bind_int(st, rid);
+    stmt_bind_int(st, STORE_BREAKER_OPEN);
+    return stmt_run(st, err);
+}
+
 /* The trace says the state that was reached, or the event that kept it; then who said what. */
 static enum result trace_event(struct sqlite_db *db, const struct store_settlement *s, enum rcpt_state old,
                                enum rcpt_state state, int64_t message, const char *address, struct error *err)
@@ -88,6 +109,18 @@ static enum result trace_event(struct sqlite_db *db, const struct store_settleme
     enum result r = trace_sqlite_add(db, message, clock_now(), what, address, line[0] ? line : NULL, err);
     mem_free(&line);
     return r;
+}
+
+/* A fetch was faster than the return: the peer is asked, at once. (A recall disturbs nobody's work.) */
+static enum result leave_taken(struct sqlite_db *db, const struct store_settlement *s, struct error *err)
+{
+    if (s->event != RCPT_EV_FALLBACK)
+        return RESULT_OK;
+    struct sqlite_stmt *st = stmt_begin(db, "UPDATE recipients SET owner = NULL, next = ?1, due = ?1 WHERE rid = ?2"
+                                            " AND work = 0");
+    stmt_bind_int(st, clock_now());
+    stmt_bind_int(st, s->rid);
+    return stmt_run(st, err);
 }
 
 enum result store_apply_event(struct sqlite_db *db, const struct store_settlement *s, bool *changed_r,
@@ -112,12 +145,18 @@ enum result store_apply_event(struct sqlite_db *db, const struct store_settlemen
         serial = stmt_get_int(st);
     }
     enum result r = stmt_end(st, err);
-    if ((s->unless_fetched && taken) || (s->serial != 0 && s->serial != serial))
+    if (s->serial != 0 && s->serial != serial) {
         old = RCPT_STATES;
+    } else if (r == RESULT_OK && s->unless_fetched && taken) {
+        old = RCPT_STATES;
+        r = leave_taken(db, s, err);
+    }
     /* Without effect also on a lease: whoever changed the state has taken it, or works under it now. */
     if (r == RESULT_OK && old < RCPT_STATES && rcpt_state_next(old, s->event, shadow, &state)) {
         *changed_r = true;
         r = update_rcpt(db, s, old, state, err);
+        if (r == RESULT_OK && rcpt_state_fetchable(state))
+            r = hurry_stopped(db, s->rid, err);
         if (r == RESULT_OK)
             r = trace_event(db, s, old, state, *message_r, address, err);
     }

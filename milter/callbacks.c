@@ -14,11 +14,13 @@
 
 static struct store *the_store;
 static struct discovery *the_discovery;
+static struct stops *the_stops;
 
-void callbacks_init(struct store *store, struct discovery *discovery)
+void callbacks_init(struct store *store, struct discovery *discovery, struct stops *stops)
 {
     the_store = store;
     the_discovery = discovery;
+    the_stops = stops;
 }
 
 /* ---- sessions ---- */
@@ -146,6 +148,14 @@ static sfsistat on_mail(SMFICTX *ctx, char **argv)
     return candidate ? SMFIS_CONTINUE : leave_to_smtp(s);
 }
 
+static const char *why_stopped(const struct session *s, const char *domain)
+{
+    char from[DOMAIN_MAX + 1];
+    if (!domain_normalize(address_domain(s->m.envelope.sender), from))
+        from[0] = '\0';
+    return stops_words(stops_find(the_stops, from, domain));
+}
+
 /* From the cache; waits for a look-up only as far as discovery-wait allows, for all recipients together. */
 static void look_up(struct session *s, const char *domain, struct eligibility_policy *facts)
 {
@@ -153,6 +163,11 @@ static void look_up(struct session *s, const char *domain, struct eligibility_po
     msec_t begin = clock_mono();
     if (!gate_enter())
         return;
+    facts->stopped = why_stopped(s, domain);
+    if (facts->stopped != NULL) {
+        gate_leave();
+        return;
+    }
     if (s->m.wait_left > 0)
         facts->state = discovery_wait(the_discovery, domain, s->m.wait_left, &policy, NULL);
     else

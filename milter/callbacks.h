@@ -3,10 +3,11 @@
 #define PONTOON_MILTER_CALLBACKS_H
 
 #include "lib/discovery.h"
+#include "lib/stops.h"
 #include "lib/store.h"
 
 /* What they work with; set once, before libmilter runs. Borrowed. */
-void callbacks_init(struct store *store, struct discovery *discovery);
+void callbacks_init(struct store *store, struct discovery *discovery, struct stops *stops);
 
 struct smfiDesc;
 extern struct smfiDesc callbacks_description;

@@ -148,6 +148,14 @@ static enum divert_end fail(struct session *s, const struct error *err)
     return tempfail ? DIVERT_TEMPFAIL : DIVERT_CONTINUE;
 }
 
+/* A drain began while the message came in: no failure, it goes by SMTP. */
+static enum divert_end leave(const struct session *s, const struct error *err)
+{
+    log_info("%s: pontoon=%s, %s", queue_id(&s->m), s->m.id, err->text);
+    log_message(s, 0, "status=smtp (being drained)");
+    return DIVERT_CONTINUE;
+}
+
 static void finish(struct session *s, struct store *store, const struct store_put_result *put_r, size_t diverted)
 {
     char *note = NULL;
@@ -172,7 +180,7 @@ enum divert_end divert_message(struct session *s, struct store *store, const str
     }
     size_t diverted = session_count_diverted(s);
     if (put(s, store, &put_result, &err) != RESULT_OK)
-        return fail(s, &err);
+        return put_result.drained ? leave(s, &err) : fail(s, &err);
     switch (delete_recipients(s, store, mta, put_result.stored)) {
     case FATE_STORED: finish(s, store, &put_result, diverted); break;
     case FATE_NOT_STORED: log_message(s, 0, "status=withdrawn (MTA gone)"); break;

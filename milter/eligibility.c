@@ -114,6 +114,8 @@ const char *eligibility_of_rcpt(const struct settings *s, const struct eligibili
 
 const char *eligibility_of_policy(const struct eligibility_policy *p, uint64_t size)
 {
+    if (p->stopped != NULL)
+        return p->stopped;
     switch (p->state) {
     case DISCOVERY_UNKNOWN: return "domain is not known yet";
     case DISCOVERY_NONE: return "domain takes no part";

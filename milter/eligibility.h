@@ -33,6 +33,7 @@ struct eligibility_rcpt {
 const char *eligibility_of_rcpt(const struct settings *s, const struct eligibility_rcpt *r);
 
 struct eligibility_policy {
+    const char *stopped; /* why nothing goes to that domain at present (lib/stops.h), or NULL */
     enum discovery_state state;
     enum policy_mode mode; /* this and the others: with DISCOVERY_POLICY */
     bool inbound;

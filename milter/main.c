@@ -10,6 +10,7 @@
 #include "lib/dns.h"
 #include "lib/http_client.h"
 #include "lib/log.h"
+#include "lib/stops.h"
 #include "lib/store.h"
 #include "milter/callbacks.h"
 #include "milter/gate.h"
@@ -24,6 +25,7 @@ struct milter {
     struct dns *dns;
     struct http_client *http;
     struct discovery *discovery;
+    struct stops *stops;
     struct loop_timer *drain_timer;
     atomic_bool draining; /* read by libmilter's thread */
 };
@@ -131,12 +133,15 @@ static enum result open_all(struct milter *m, struct error *err)
         r = http_client_new(d->loop, m->dns, d->config, &m->http, err);
     if (r == RESULT_OK)
         r = discovery_new(d->loop, m->dns, m->http, d->config, &backing, &m->discovery, err);
+    if (r == RESULT_OK)
+        m->stops = stops_new(m->store);
     return r;
 }
 
 static void close_all(struct milter *m)
 {
     loop_timer_free(&m->drain_timer);
+    stops_free(&m->stops);
     discovery_free(&m->discovery);
     http_client_free(&m->http);
     dns_free(&m->dns);
@@ -156,7 +161,7 @@ int main(int argc, char **argv)
     daemon_drop_privileges(&m.daemon);
     if (open_all(&m, &err) != RESULT_OK)
         log_fatal("%s", err.text);
-    callbacks_init(m.store, m.discovery);
+    callbacks_init(m.store, m.discovery, m.stops);
     if (listener_start(libmilter_ended, &m, &err) != RESULT_OK)
         log_fatal("%s", err.text);
     daemon_ready(&m.daemon);

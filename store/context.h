@@ -18,6 +18,8 @@ struct notifier;
 struct give_back;
 struct serve;
 struct publish;
+struct breaker;
+struct stops;
 
 struct context {
     const struct config *config;
@@ -30,6 +32,8 @@ struct context {
     struct token_secret *secret;
     struct publish *publish; /* the policy document */
     struct serve *serve;     /* fetches under way */
+    struct stops *stops;     /* what is not notified at present */
+    struct breaker *breaker; /* of each peer */
     struct notifier *notifier;
     struct give_back *give_back;
     bool draining; /* SIGTERM came: nothing new is begun */

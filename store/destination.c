@@ -6,6 +6,8 @@
 
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/store_stops.h"
+#include "store/breaker.h"
 #include "store/notify_request.h"
 #include "store/outcome.h"
 
@@ -179,6 +181,10 @@ static void request_done(void *arg, struct notify_request *r, const struct notif
     struct context *ctx = d->all->ctx;
     unlink_request(d, r);
     struct work *list = notify_request_take_work(r);
+    if (answer->failed)
+        breaker_failed(ctx->breaker, d->aud, answer->news.text);
+    else if (answer->verdicts != NULL)
+        breaker_answered(ctx->breaker, d->aud);
     if (answer->verdicts != NULL) {
         struct outcome out = {0};
         notify_answer_apply(answer, list, ctx->config, &out);
@@ -249,7 +255,7 @@ static struct work *next_batch(struct destination *d)
     return batch;
 }
 
-static void send_batches(struct destination *d, const struct policy *policy)
+static void send_batches(struct destination *d, const char *urls)
 {
     unsigned most = (unsigned)config_number(d->all->ctx->config, "store.notify-connections");
     while (d->nrequests < most) {
@@ -257,10 +263,71 @@ static void send_batches(struct destination *d, const struct policy *policy)
         if (batch == NULL)
             return;
         d->nrequests++;
-        struct notify_request *r = notify_request_new(d->all->ctx, policy, d->iss, d->aud, batch, request_done, d);
+        struct notify_request *r = notify_request_new(d->all->ctx, urls, d->iss, d->aud, batch, request_done, d);
         *notify_request_link(r) = d->requests;
         d->requests = r;
     }
+}
+
+/* Cuts what the peer has, or is fetching, out of a piece that holds both; NULL if it has nothing of it. */
+static struct work *cut_taken(struct work *w)
+{
+    size_t untaken = 0;
+    for (size_t i = 0; i < w->nrcpts; i++) {
+        struct store_rcpt *rcpt = work_rcpt(w, i), swap = *rcpt;
+        if (outcome_taken(rcpt) != 0)
+            continue;
+        *rcpt = *work_rcpt(w, untaken);
+        *work_rcpt(w, untaken++) = swap;
+    }
+    return untaken < w->nrcpts ? work_cut(w, untaken) : NULL;
+}
+
+/* Leaves what was taken in the queue; returns the rest. */
+static struct work *split_queue(struct destination *d)
+{
+    struct work *all = d->queue, *rest = NULL;
+    d->queue = NULL;
+    d->tail = &d->queue;
+    while (all != NULL) {
+        struct work *w = all, *taken = cut_taken(w);
+        all = w->next;
+        if (taken != NULL)
+            enqueue(d, taken);
+        if (w->nrcpts > 0) {
+            w->next = rest;
+            rest = w;
+        } else {
+            work_free(&w);
+        }
+    }
+    return rest;
+}
+
+/*
+ * The domain takes no part any more, or can't be looked up. What it has not fetched goes back to SMTP, or waits; for the
+ * rest only it can know what became of it, so it is asked where it was last notified.
+ */
+static void without_policy(struct destination *d, const struct outcome_news *news)
+{
+    char *urls = NULL;
+    struct error err;
+    struct work *rest = split_queue(d);
+    if (rest != NULL)
+        fail_all(d, rest, news);
+    if (d->queue != NULL && store_peer_inbound(d->all->ctx->store, d->aud, &urls, &err) != RESULT_OK)
+        log_error("can't look up where %s was notified: %s", d->aud, err.text);
+    if (urls != NULL) {
+        log_info("%s: %s: asking where it was last notified what became of the messages that it fetched", d->aud,
+                 news->text);
+        send_batches(d, urls);
+    } else if (d->queue != NULL) {
+        struct work *taken = d->queue;
+        d->queue = NULL;
+        d->tail = &d->queue;
+        fail_all(d, taken, &(struct outcome_news){.event = RCPT_EV_UNREACHABLE, .dsn = "4.4.3", .text = news->text});
+    }
+    mem_free(&urls);
 }
 
 static void got_policy(void *arg, enum result result, const struct policy *policy, const struct error *err)
@@ -268,20 +335,20 @@ static void got_policy(void *arg, enum result result, const struct policy *polic
     struct destination *d = arg;
     d->asking = false;
     if (result == RESULT_OK && policy->ninbound > 0) {
-        send_batches(d, policy);
+        char *urls = policy_inbound_lines(policy);
+        store_peer_note_inbound(d->all->ctx->store, d->aud, urls);
+        send_batches(d, urls);
+        mem_free(&urls);
         return;
     }
-    struct work *all = d->queue;
-    d->queue = NULL;
-    d->tail = &d->queue;
-    struct outcome_news news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.4.3", .text = err->text};
+    struct outcome_news news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.4.3", .text = err ? err->text : ""};
     if (result == RESULT_OK) {
         news.event = RCPT_EV_FALLBACK;
         news.text = "the domain's policy has no inbound URL";
     } else if (result == RESULT_PERM) {
         news.event = RCPT_EV_FALLBACK;
     }
-    fail_all(d, all, &news);
+    without_policy(d, &news);
     pump(d);
 }
 

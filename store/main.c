@@ -8,6 +8,8 @@
 #include "lib/daemon.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/stops.h"
+#include "store/breaker.h"
 #include "store/context.h"
 #include "store/give_back.h"
 #include "store/notifier.h"
@@ -148,6 +150,8 @@ static void open_parts(struct main *m)
     must(http_client_new(ctx->loop, ctx->dns, config, &ctx->http, &err), &err);
     struct discovery_backing backing = {.load = policy_load, .save = policy_save, .arg = ctx->store};
     must(discovery_new(ctx->loop, ctx->dns, ctx->http, config, &backing, &ctx->discovery, &err), &err);
+    ctx->stops = stops_new(ctx->store);
+    ctx->breaker = breaker_new(ctx);
     ctx->serve = serve_new(ctx);
     must(give_back_new(ctx, &ctx->give_back, &err), &err);
     must(notifier_new(ctx, &ctx->notifier, &err), &err);
@@ -211,6 +215,8 @@ static void close_parts(struct main *m)
     loop_timer_free(&m->drain_timer);
     http_server_free(&m->server);
     notifier_free(&m->ctx.notifier);
+    breaker_free(&m->ctx.breaker);
+    stops_free(&m->ctx.stops);
     give_back_free(&m->ctx.give_back);
     serve_free(&m->ctx.serve);
     discovery_free(&m->ctx.discovery);

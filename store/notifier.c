@@ -9,6 +9,7 @@
 
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/stops.h"
 #include "store/destination.h"
 #include "store/give_back.h"
 #include "store/outcome.h"
@@ -38,6 +39,18 @@ static void settled(void *arg, enum result result, const struct error *err)
     give_back_kick(n->ctx->give_back);
 }
 
+/* Whether it goes back to SMTP though there is time left: drained, or the peer's breaker is open. What the peer has is asked for. */
+static bool stopped(const struct notifier *n, const struct store_entry *e, const struct store_rcpt *rcpt,
+                    struct outcome_news *news_r)
+{
+    const char *why = stops_words(stops_find(n->ctx->stops, e->iss, rcpt->domain));
+    if (why == NULL || (outcome_taken(rcpt) != 0 && !e->shadow))
+        return false;
+    *news_r = (struct outcome_news){
+        .event = RCPT_EV_FALLBACK, .dsn = "4.4.0", .text = why, .peer = rcpt->peer, .regardless = e->shadow};
+    return true;
+}
+
 /* Whether time alone has decided about this recipient; else it moves to the front, among those to notify. */
 static void sort_rcpt(struct notifier *n, struct work *w, size_t i, struct outcome *overdue)
 {
@@ -46,7 +59,7 @@ static void sort_rcpt(struct notifier *n, struct work *w, size_t i, struct outco
     struct outcome_news news;
     if (destinations_has(n->destinations, rcpt->rid))
         return;
-    if (outcome_overdue(n->ctx->config, e, rcpt, &news)) {
+    if (stopped(n, e, rcpt, &news) || outcome_overdue(n->ctx->config, e, rcpt, &news)) {
         outcome_add(overdue, n->ctx->config, e, rcpt, &news);
         return;
     }

@@ -20,9 +20,9 @@ enum {
 struct notify_request {
     struct notify_request *next;
     struct context *ctx;
-    const struct policy *policy;
-    size_t url; /* index into policy->inbound */
-    char *body; /* the JWS */
+    char *urls;      /* a line each */
+    const char *url; /* the line that is tried */
+    char *body;      /* the JWS */
     struct work *batch;
     struct http_call *call;
     bool offered; /* a part of a request may have reached some peer */
@@ -132,7 +132,7 @@ static void post(struct notify_request *r);
 
 static void request_free(struct notify_request *r)
 {
-    discovery_release(&r->policy);
+    mem_free(&r->urls);
     while (r->batch != NULL) {
         struct work *w = r->batch;
         r->batch = w->next;
@@ -163,12 +163,13 @@ static void refused(struct notify_request *r, const struct http_response *res)
 {
     char text[ERROR_TEXT_MAX];
     problem_text(res, text, sizeof text);
-    struct notify_answer answer = {.peer = res->peer,
-                                   .news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.4.0", .text = text}};
+    struct notify_answer answer = {
+        .peer = res->peer, .failed = true, .news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.4.0", .text = text}};
     switch (res->status) {
     case 400:
     case 413:
         answer.unreadable = true;
+        answer.failed = false;
         answer.news.event = RCPT_EV_FALLBACK;
         break;
     case 403: /* it doesn't want mail from us this way */ answer.news.event = RCPT_EV_FALLBACK; break;
@@ -176,16 +177,18 @@ static void refused(struct notify_request *r, const struct http_response *res)
     case 503: answer.news.retry_after = res->retry_after ? retry_after_parse(res->retry_after, clock_now()) : 0; break;
     default: break;
     }
+    answer.failed = answer.failed && res->status != 429; /* that says: we are too fast */
     log_warning("notification for %s refused by %s: %s", r->aud, res->peer, text);
     finish(r, &answer);
 }
 
 static bool try_next_url(struct notify_request *r, const char *peer, const char *why)
 {
-    if (r->url + 1 >= r->policy->ninbound)
+    const char *next = strchr(r->url, '\n');
+    if (next == NULL)
         return false;
     log_info("notification for %s: %s: %s, trying the next URL", r->aud, peer, why);
-    r->url++;
+    r->url = next + 1;
     post(r);
     return true;
 }
@@ -200,6 +203,7 @@ static void answered(void *arg, enum result result, const struct http_response *
             return;
         log_warning("notification for %s: %s: %s", r->aud, res->peer, err->text);
         finish(r, &(struct notify_answer){.peer = res->peer,
+                                          .failed = true,
                                           .news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.4.1", .text = err->text}});
     } else if (res->status >= 500 && res->status != 503 && try_next_url(r, res->peer, "server error")) {
         return;
@@ -212,8 +216,10 @@ static void answered(void *arg, enum result result, const struct http_response *
             finish(r, &(struct notify_answer){.verdicts = v, .peer = res->peer});
         } else {
             log_warning("notification for %s: %s answered nonsense: %s", r->aud, res->peer, bad.text);
-            finish(r, &(struct notify_answer){
-                          .peer = res->peer, .news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.5.0", .text = bad.text}});
+            finish(r,
+                   &(struct notify_answer){.peer = res->peer,
+                                           .failed = true,
+                                           .news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.5.0", .text = bad.text}});
         }
         verdicts_free(&v);
     }
@@ -221,7 +227,7 @@ static void answered(void *arg, enum result result, const struct http_response *
 
 static void post(struct notify_request *r)
 {
-    char *url = mem_printf("%s/notifications", r->policy->inbound[r->url]);
+    char *url = mem_printf("%.*s/notifications", (int)strcspn(r->url, "\n"), r->url);
     r->call = http_client_start(r->ctx->http, &(struct http_call_options){
                                                   .method = "POST",
                                                   .url = url,
@@ -237,16 +243,18 @@ static void post(struct notify_request *r)
     mem_free(&url);
 }
 
-struct notify_request *notify_request_new(struct context *ctx, const struct policy *policy, const char *iss,
-                                          const char *aud, struct work *batch, notify_request_done *done, void *arg)
+struct notify_request *notify_request_new(struct context *ctx, const char *urls, const char *iss, const char *aud,
+                                          struct work *batch, notify_request_done *done, void *arg)
 {
     struct notify_request *r = mem_zero(1, sizeof *r);
-    *r =
-        (struct notify_request){.ctx = ctx, .policy = discovery_hold(policy), .batch = batch, .done = done, .arg = arg};
+    *r = (struct notify_request){.ctx = ctx, .urls = mem_strdup(urls), .batch = batch, .done = done, .arg = arg};
+    r->url = r->urls;
     snprintf(r->aud, sizeof r->aud, "%s", aud);
     r->body = signed_batch(r, iss);
+    char *first = mem_printf("%.*s", (int)strcspn(urls, "\n"), urls);
     for (const struct work *w = batch; w != NULL; w = w->next)
-        store_add_event(ctx->store, w->entry->id, NULL, "notifying", policy->inbound[0]);
+        store_add_event(ctx->store, w->entry->id, NULL, "notifying", first);
+    mem_free(&first);
     post(r);
     return r;
 }

@@ -1,5 +1,5 @@
 /*
- * One notification under way: a signed batch, posted to the URLs of a policy in order until one answers, and
+ * One notification under way: a signed batch, posted to the URLs of a peer in order until one answers, and
  * what the answer means for each recipient.
  */
 #ifndef PONTOON_STORE_NOTIFY_REQUEST_H
@@ -15,6 +15,7 @@ struct notify_request;
 struct notify_answer {
     const struct verdicts *verdicts; /* or NULL, then: */
     bool unreadable;                 /* 400, 413: the peer can't take this batch as it is */
+    bool failed;                     /* for the breaker: the peer is the trouble, not one batch or our pace */
     struct outcome_news news;        /* what to say of every recipient */
     const char *peer;
 };
@@ -22,9 +23,9 @@ struct notify_answer {
 /* Called once, never before notify_request_new() returns; the request is freed after it. */
 typedef void notify_request_done(void *arg, struct notify_request *r, const struct notify_answer *answer);
 
-/* Takes over the batch; holds the policy. */
-struct notify_request *notify_request_new(struct context *ctx, const struct policy *policy, const char *iss,
-                                          const char *aud, struct work *batch, notify_request_done *done, void *arg);
+/* Takes over the batch. `urls`: base URLs, a line each, in order of preference. */
+struct notify_request *notify_request_new(struct context *ctx, const char *urls, const char *iss, const char *aud,
+                                          struct work *batch, notify_request_done *done, void *arg);
 /* Without a callback; unlinks it from the list that `r` points into and releases its work. */
 void notify_request_cancel(struct notify_request **r);
 
