@@ -157,19 +157,19 @@ static void reject_all(struct item *item, const char *dsn, const char *text)
  * What is decided without a delivery: settled before, not for us, or too large for us. True: the recipient has to be
  * tried, or is being tried. What goes by SMTP is never refused for its size: that is the MTA's to say.
  */
-static bool needs_delivery(const struct config *config, const struct job *known, const struct notification_message *m,
+static bool needs_delivery(const struct context *ctx, const struct job *known, const struct notification_message *m,
                            const char *address, struct verdict *v)
 {
     const struct job_rcpt *r = find_rcpt(known, address);
-    uint64_t max = (uint64_t)config_number(config, "bridge.max-size");
-    const char *closed = recipients_closed(config);
+    uint64_t max = (uint64_t)config_number(ctx->config, "bridge.max-size");
+    const char *closed = recipients_closed(ctx->config);
     if (r != NULL && (r->state == JOB_DELIVERED || r->state == JOB_FAILED)) {
         verdict_from_job(v, r);
         return false;
     }
     if (r != NULL && r->state == JOB_PENDING)
         return true;
-    if (closed != NULL || !recipients_migrated(config, address)) {
+    if (closed != NULL || !recipients_migrated(ctx->recipients, address)) {
         set_verdict(v, VERDICT_USE_SMTP, "4.7.0", closed ? closed : "this recipient does not take part yet");
         return false;
     }
@@ -197,7 +197,7 @@ static void begin_message(struct batch *b, struct item *item, const struct notif
     for (size_t i = 0; i < m->envelope.nrcpts; i++) {
         const struct envelope_rcpt *r = &m->envelope.rcpts[i];
         struct verdict *v = &item->verdicts->rcpts[i].verdict;
-        if (!needs_delivery(ctx->config, known, m, r->address, v))
+        if (!needs_delivery(ctx, known, m, r->address, v))
             continue;
         if (a != NULL && find_rcpt(active_job(a), r->address) == NULL) {
             set_verdict(v, VERDICT_DEFERRED, "4.3.0", "other recipients of this message are under way");

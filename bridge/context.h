@@ -15,12 +15,14 @@
 
 struct deliveries;
 struct receipts;
+struct recipients;
 struct peer_names;
 struct slots;
 struct witness;
 
 struct context {
     const struct config *config;
+    struct recipients *recipients; /* who takes part, by this configuration */
     struct loop *loop;
     struct jobs *jobs;
     struct dns *dns;

@@ -56,9 +56,13 @@ static enum result check(const struct config *config, struct error *err)
         if (netaddr_endpoint(list[i], &a, err) != RESULT_OK)
             return error_prefix(err, "bridge.listen (%s)", config_where(config, "bridge.listen"));
     }
+    struct recipients *recipients;
+    enum result r = recipients_new(config, &recipients, err);
+    recipients_free(&recipients);
+    if (r != RESULT_OK)
+        return r;
     struct tls_server *tls = NULL;
-    enum result r =
-        tls_server_new(config_string(config, "bridge.certificate"), config_string(config, "bridge.key"), &tls, err);
+    r = tls_server_new(config_string(config, "bridge.certificate"), config_string(config, "bridge.key"), &tls, err);
     tls_server_free(&tls);
     return r;
 }
@@ -169,6 +173,7 @@ static void open_parts(struct main *m)
     const struct config *config = ctx->config;
     struct error err;
     must(witness_start(config, &ctx->witness, &err), &err); /* before there are threads and databases */
+    must(recipients_new(config, &ctx->recipients, &err), &err);
     must(jobs_open(config, STORE_READ_WRITE, &ctx->jobs, &err), &err);
     must(dns_new(ctx->loop, config, &ctx->dns, &err), &err);
     must(http_client_new(ctx->loop, ctx->dns, config, &ctx->http, &err), &err);
@@ -191,7 +196,14 @@ static void reload(struct daemon *d, const struct config *old, void *arg)
     (void)old;
     struct main *m = arg;
     struct error err;
+    struct recipients *recipients;
     m->ctx.config = d->config;
+    if (recipients_new(d->config, &recipients, &err) == RESULT_OK) {
+        recipients_free(&m->ctx.recipients);
+        m->ctx.recipients = recipients;
+    } else { /* a table that the check could read is gone since */
+        log_error("keeping the old recipients and senders: %s", err.text);
+    }
     slots_set_limit(m->ctx.slots, (unsigned)config_number(d->config, "bridge.mta-connections-per-domain"));
     say_if_closed(d->config);
     if (tls_server_reload(m->tls, config_string(d->config, "bridge.certificate"),
@@ -238,6 +250,7 @@ static void close_parts(struct main *m)
     http_client_free(&m->ctx.http);
     dns_free(&m->ctx.dns);
     jobs_close(&m->ctx.jobs);
+    recipients_free(&m->ctx.recipients);
     witness_stop(&m->ctx.witness);
     tls_server_free(&m->tls);
 }

@@ -126,7 +126,7 @@ static void take(struct incoming *in)
         refuse(in, 400, err.text, 0);
     else if (!config_is_our_domain(in->ctx->config, in->n->aud))
         refuse(in, 403, "aud: not a domain of this site", 0);
-    else if (!senders_allowed(in->ctx->config, in->n->iss))
+    else if (!senders_allowed(in->ctx->recipients, in->n->iss))
         refuse(in, 403, "iss: this site takes no notifications from this domain", 0);
     else
         discovery_get(in->ctx->discovery, in->n->iss, false, got_policy, in);

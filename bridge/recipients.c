@@ -3,19 +3,12 @@
 
 #include <string.h>
 
-#include "lib/address.h"
 #include "lib/mem.h"
+#include "lib/patterns.h"
 
-static bool in_list(const struct config *config, const char *key, const char *address)
-{
-    size_t n;
-    const char *const *list = config_list(config, key, &n);
-    for (size_t i = 0; i < n; i++) {
-        if (address_matches(list[i], address))
-            return true;
-    }
-    return false;
-}
+struct recipients {
+    struct patterns *migrated, *not_migrated, *senders, *refuse_senders;
+};
 
 const char *recipients_closed(const struct config *config)
 {
@@ -29,15 +22,52 @@ const char *recipients_closed(const struct config *config)
     return ninbound == 0 ? "this site's policy names no inbound URL: its mail comes by SMTP" : NULL;
 }
 
-bool recipients_migrated(const struct config *config, const char *address)
+static enum result read_list(const struct config *config, const char *key, struct patterns **p_r, struct error *err)
 {
-    return in_list(config, "bridge.migrated", address) && !in_list(config, "bridge.not-migrated", address);
+    size_t n;
+    const char *const *words = config_list(config, key, &n);
+    enum result r = patterns_new(PATTERNS_ADDRESS, words, n, p_r, err);
+    return r == RESULT_OK ? r : error_prefix(err, "%s: %s", config_where(config, key), key);
 }
 
-bool senders_allowed(const struct config *config, const char *domain)
+enum result recipients_new(const struct config *config, struct recipients **r_r, struct error *err)
 {
-    char *any = mem_printf("postmaster@%s", domain);
-    bool allowed = in_list(config, "bridge.senders", any) && !in_list(config, "bridge.refuse-senders", any);
-    mem_free(&any);
-    return allowed;
+    struct recipients *rs = mem_zero(1, sizeof *rs);
+    enum result r = read_list(config, "bridge.migrated", &rs->migrated, err);
+    if (r == RESULT_OK)
+        r = read_list(config, "bridge.not-migrated", &rs->not_migrated, err);
+    if (r == RESULT_OK)
+        r = read_list(config, "bridge.senders", &rs->senders, err);
+    if (r == RESULT_OK)
+        r = read_list(config, "bridge.refuse-senders", &rs->refuse_senders, err);
+    if (r != RESULT_OK)
+        recipients_free(&rs);
+    *r_r = rs;
+    return r;
+}
+
+void recipients_free(struct recipients **r_p)
+{
+    struct recipients *r = *r_p;
+    if (r == NULL)
+        return;
+    patterns_free(&r->migrated);
+    patterns_free(&r->not_migrated);
+    patterns_free(&r->senders);
+    patterns_free(&r->refuse_senders);
+    mem_free(r_p);
+}
+
+bool recipients_migrated(const struct recipients *r, const char *address)
+{
+    struct error err;
+    return patterns_match_address(r->migrated, address, NULL, &err) == MATCH_YES &&
+           patterns_match_address(r->not_migrated, address, NULL, &err) == MATCH_NO;
+}
+
+bool senders_allowed(const struct recipients *r, const char *domain)
+{
+    struct error err;
+    return patterns_match_domain(r->senders, domain, NULL, &err) == MATCH_YES &&
+           patterns_match_domain(r->refuse_senders, domain, NULL, &err) == MATCH_NO;
 }

@@ -29,14 +29,6 @@ static bool is_control(char c)
     return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
-static void lower_ascii(char *s)
-{
-    for (; *s != '\0'; s++) {
-        if (*s >= 'A' && *s <= 'Z')
-            *s = (char)(*s - 'A' + 'a');
-    }
-}
-
 /* ---- paths ---- */
 
 /* "@one,@two:user@domain" -> "user@domain" */
@@ -223,20 +215,19 @@ bool domain_normalize(const char *domain, char out[DOMAIN_MAX + 1])
     bool ok = last != NULL && !is_digit(last[1]) && host_name_valid(name);
     if (ok) {
         memcpy(out, name, strlen(name) + 1);
-        lower_ascii(out);
+        ascii_lower(out);
     }
     mem_free(&name);
     return ok;
 }
 
-/* Normalized, or else (a literal, "localhost") in lower case. To mem_free(). */
-static char *domain_fold(const char *domain)
+char *domain_fold(const char *domain)
 {
     char normal[DOMAIN_MAX + 1];
     if (domain_normalize(domain, normal))
         return mem_strdup(normal);
     char *folded = mem_strdup(domain);
-    lower_ascii(folded);
+    ascii_lower(folded);
     return folded;
 }
 
@@ -247,45 +238,6 @@ char *address_normalize(const char *address)
     char *normal = mem_printf("%.*s%s", (int)(domain - address), address, folded);
     mem_free(&folded);
     return normal;
-}
-
-static bool same_domain(const char *a, const char *b)
-{
-    char *fa = domain_fold(a);
-    char *fb = domain_fold(b);
-    bool same = strcmp(fa, fb) == 0;
-    mem_free(&fa);
-    mem_free(&fb);
-    return same;
-}
-
-static bool is_subdomain(const char *domain, const char *parent)
-{
-    char *d = domain_fold(domain);
-    char *p = domain_fold(parent);
-    size_t dl = strlen(d);
-    size_t pl = strlen(p);
-    bool below = pl > 0 && dl > pl + 1 && d[dl - pl - 1] == '.' && strcmp(d + dl - pl, p) == 0;
-    mem_free(&d);
-    mem_free(&p);
-    return below;
-}
-
-bool address_matches(const char *pattern, const char *address)
-{
-    if (strcmp(pattern, "*") == 0)
-        return true;
-    const char *domain = address_domain(address);
-    const char *at = find_at(pattern);
-    if (at != NULL && at != pattern && strncmp(pattern, "*@", 2) != 0) {
-        size_t local = (size_t)(at - pattern) + 1;
-        return (size_t)(domain - address) == local && strncasecmp(pattern, address, local) == 0 &&
-               same_domain(at + 1, domain);
-    }
-    const char *wanted = at != NULL ? at + 1 : pattern;
-    if (domain[0] == '\0' || wanted[0] == '\0')
-        return false;
-    return wanted[0] == '.' ? is_subdomain(domain, wanted + 1) : same_domain(wanted, domain);
 }
 
 /* ---- xtext ---- */

@@ -41,15 +41,11 @@ const char *address_domain(const char *address);
  */
 bool domain_normalize(const char *domain, char out[DOMAIN_MAX + 1]);
 
+/* Normalized, or else (a literal, "localhost") in lower case. To mem_free(). */
+char *domain_fold(const char *domain);
+
 /* "local@DOMAIN" with DOMAIN normalized where it can be; for comparing. To mem_free(). */
 char *address_normalize(const char *address);
-
-/*
- * Whether `address` matches `pattern`: "*", "@domain" or "domain" (that domain), "*@.domain" or
- * ".domain" (its subdomains), or a whole address. The domain compares without case; so does the
- * local part, as Postfix does in its tables.
- */
-bool address_matches(const char *pattern, const char *address);
 
 /* RFC 3461 section 4: xtext. The decoder returns NULL for malformed text. Results to mem_free(). */
 char *xtext_encode(const char *plain);

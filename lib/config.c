@@ -11,23 +11,12 @@
 
 #include "lib/address.h"
 #include "lib/buf.h"
+#include "lib/config_private.h"
 #include "lib/config_text.h"
-#include "lib/config_value.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
-enum { FILE_SIZE_MAX = 4 << 20, FILES_MAX = 100 };
-
-struct entry_value {
-    struct config_value v;
-    char *where; /* "FILE:LINE"; NULL: the default */
-};
-
-struct config {
-    char *path;
-    char *hostname;
-    struct entry_value *values; /* as config_table */
-};
+enum { FILE_SIZE_MAX = 4 << 20, FILES_MAX = 100, TITLE_MAX = 64 };
 
 /*
  * One load. libConfuse gives its callbacks no argument (and its lexer is a global), so there is one at a time. Included
@@ -37,6 +26,7 @@ struct load {
     struct config *config;
     char *files[FILES_MAX];
     size_t nfiles;
+    struct config *titled; /* the section being read, if it is one with a title */
     struct error first;
     unsigned errors;
 };
@@ -85,26 +75,115 @@ static size_t table_size(void)
     return n;
 }
 
-static bool find_entry(const char *section, const char *name, size_t *i_r)
-{
-    for (size_t i = 0; config_table[i].name != NULL; i++) {
-        if (strcmp(config_table[i].section, section) == 0 && strcmp(config_table[i].name, name) == 0) {
-            *i_r = i;
-            return true;
-        }
-    }
-    return false;
-}
-
 static const char *section_of(const cfg_t *cfg)
 {
     return strcmp(cfg->name, "root") == 0 ? "" : cfg->name;
 }
 
-/* Whether entry `i` may be set here: once, though a list comes member by member. */
-static bool begin_value(const cfg_t *cfg, const cfg_opt_t *opt, size_t i)
+/* ---- sections with titles ---- */
+
+static const struct config_section *find_titled(const char *name)
 {
-    struct entry_value *v = &loading->config->values[i];
+    for (const struct config_section *s = config_sections; s->name != NULL; s++) {
+        if (s->title != NULL && strcmp(s->name, name) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+static bool title_valid(const char *title)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t len = strlen(title);
+    return len > 0 && len <= TITLE_MAX && strspn(title, allowed) == len;
+}
+
+/* Whether there may be one more. */
+static bool check_title(const cfg_t *cfg, const struct config_section *section, const char *title)
+{
+    const struct config *whole = loading->config;
+    size_t same = 0;
+    if (!title_valid(title))
+        load_error(cfg->filename, (unsigned)cfg->line,
+                   "%s \"%s\": a name is 1 to %d letters, digits, dots, hyphens and underscores", section->name, title,
+                   (int)TITLE_MAX);
+    for (size_t i = 0; i < whole->ntitled; i++) {
+        const struct config *other = whole->titled[i];
+        same += other->section == section;
+        if (other->section == section && strcmp(other->title, title) == 0)
+            load_error(cfg->filename, (unsigned)cfg->line, "%s \"%s\" is there twice (first at %s)", section->name,
+                       title, other->where);
+    }
+    if (same == section->titles_max)
+        load_error(cfg->filename, (unsigned)cfg->line, "more than %u sections %s", section->titles_max, section->name);
+    return same < section->titles_max;
+}
+
+static struct config *config_new(const char *section)
+{
+    struct config *c = mem_zero(1, sizeof *c);
+    for (size_t i = 0; config_table[i].name != NULL; i++) {
+        if (section != NULL && strcmp(config_table[i].section, section) != 0)
+            continue;
+        if (c->n++ == 0)
+            c->first = i; /* a section's entries stand together */
+    }
+    c->values = mem_zero(c->n, sizeof *c->values);
+    return c;
+}
+
+/* The section that `cfg` is, begun when it is first seen. */
+static struct config *titled_of(const cfg_t *cfg, const struct config_section *section)
+{
+    struct config *whole = loading->config;
+    if (loading->titled != NULL)
+        return loading->titled;
+    const char *title = cfg_title((cfg_t *)(uintptr_t)cfg);
+    if (!check_title(cfg, section, title)) /* an error: it is read for further ones only */
+        return loading->titled = whole->titled[whole->ntitled - 1];
+    struct config *c = config_new(section->name);
+    c->section = section;
+    c->title = mem_strdup(title);
+    c->where = mem_printf("%s:%d", cfg->filename, cfg->line);
+    whole->titled = mem_grow(whole->titled, whole->ntitled + 1, sizeof *whole->titled);
+    whole->titled[whole->ntitled++] = c;
+    loading->titled = c;
+    return c;
+}
+
+static struct config *find_title(const char *section, const char *title)
+{
+    for (size_t i = loading->config->ntitled; i-- > 0;) {
+        struct config *c = loading->config->titled[i];
+        if (strcmp(c->section->name, section) == 0 && strcmp(c->title, title) == 0)
+            return c;
+    }
+    return loading->config;
+}
+
+/* libConfuse has come to the end of the newest section of `opt`. */
+static int on_section_end(cfg_t *cfg, cfg_opt_t *opt)
+{
+    (void)cfg;
+    const cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+    titled_of(section, find_titled(section->name));
+    loading->titled = NULL;
+    return 0;
+}
+
+/* ---- values ---- */
+
+/* Where entry `i`, set in `cfg`, belongs. */
+static struct entry_value *value_of(const cfg_t *cfg, size_t i)
+{
+    const struct config_section *section = find_titled(section_of(cfg));
+    struct config *c = section != NULL ? titled_of(cfg, section) : loading->config;
+    return &c->values[i - c->first];
+}
+
+/* Whether it may be set here: once, though a list comes member by member. */
+static bool begin_value(const cfg_t *cfg, const cfg_opt_t *opt, struct entry_value *v)
+{
     if ((opt->flags & CFGF_LIST) && opt->nvalues > 1)
         return true;
     if (v->where != NULL) {
@@ -121,15 +200,16 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result)
     size_t i;
     struct error err;
     *(const char **)result = text;
-    if (!find_entry(section_of(cfg), opt->name, &i)) {
+    if (!config_find_entry(section_of(cfg), opt->name, &i)) {
         load_error(cfg->filename, (unsigned)cfg->line, "unknown parameter \"%s\"", opt->name);
         return 0;
     }
-    if (!begin_value(cfg, opt, i))
+    struct entry_value *v = value_of(cfg, i);
+    if (!begin_value(cfg, opt, v))
         return 0;
-    struct config_value *v = &loading->config->values[i].v;
     const struct config_entry *e = &config_table[i];
-    enum result r = e->type == CONFIG_LIST ? config_value_add(v, e, text, &err) : config_value_set(v, e, text, &err);
+    enum result r =
+        e->type == CONFIG_LIST ? config_value_add(&v->v, e, text, &err) : config_value_set(&v->v, e, text, &err);
     if (r != RESULT_OK)
         load_error(cfg->filename, (unsigned)cfg->line, "%s: %s", opt->name, err.text);
     return 0;
@@ -145,8 +225,10 @@ static void find_empty_lists(const cfg_t *cfg)
             for (unsigned n = 0; n < cfg_opt_size(o); n++)
                 find_empty_lists(cfg_opt_getnsec(o, n));
         } else if ((o->flags & CFGF_LIST) && (o->flags & CFGF_MODIFIED) && cfg_opt_size(o) == 0 &&
-                   find_entry(section_of(cfg), o->name, &i)) {
-            struct entry_value *v = &loading->config->values[i];
+                   config_find_entry(section_of(cfg), o->name, &i)) {
+            const char *title = cfg_title((cfg_t *)(uintptr_t)cfg);
+            struct config *c = title != NULL ? find_title(cfg->name, title) : loading->config;
+            struct entry_value *v = &c->values[i - c->first];
             if (v->where != NULL)
                 load_error(cfg->filename, 0, "%s is set twice (first at %s)", o->name, v->where);
             else
@@ -214,7 +296,9 @@ static cfg_t *make_parser(const char *file)
         sub = make_options(config_sections[i].name, sub);
         *sub++ = (cfg_opt_t)CFG_END();
         /* MULTI: each opening is its own, so that libConfuse knows its file and line. */
-        *top++ = (cfg_opt_t)CFG_SEC(config_sections[i].name, first, CFGF_MULTI);
+        bool titled = config_sections[i].title != NULL;
+        *top++ = (cfg_opt_t)CFG_SEC(config_sections[i].name, first,
+                                    CFGF_MULTI | (titled ? CFGF_TITLE | CFGF_NO_TITLE_DUPES : 0));
     }
     *top = (cfg_opt_t)CFG_END();
     cfg_t *cfg = cfg_init(all, CFGF_NONE); /* copies the options */
@@ -223,6 +307,10 @@ static cfg_t *make_parser(const char *file)
         log_fatal("out of memory (configuration parser)");
     cfg->filename = strdup(file); /* freed by libConfuse */
     cfg_set_error_function(cfg, on_error);
+    for (size_t i = 1; i < nsections; i++) {
+        if (config_sections[i].title != NULL)
+            cfg_set_validate_func(cfg, config_sections[i].name, on_section_end);
+    }
     return cfg;
 }
 
@@ -239,6 +327,7 @@ static void parse_text(const char *text, const char *name)
     if (clean.len > 0) {
         cfg_t *cfg = make_parser(name);
         unsigned errors = loading->errors;
+        loading->titled = NULL;
         FILE *f = fmemopen(clean.data, clean.len, "r");
         if (f == NULL)
             log_fatal("out of memory (reading %s)", name);
@@ -277,37 +366,38 @@ static void parse_file(const char *path)
 
 /* ---- loading ---- */
 
-static struct config *config_new(const char *path)
-{
-    struct config *c = mem_zero(1, sizeof *c);
-    c->path = mem_strdup(path);
-    c->values = mem_zero(table_size(), sizeof *c->values);
-    return c;
-}
-
+/* NOLINTNEXTLINE(misc-no-recursion): titled sections have none of their own. */
 void config_free(struct config **config)
 {
     struct config *c = *config;
     if (c == NULL)
         return;
-    for (size_t i = 0; config_table[i].name != NULL; i++) {
+    for (size_t i = 0; i < c->ntitled; i++)
+        config_free(&c->titled[i]);
+    mem_free(&c->titled);
+    for (size_t i = 0; i < c->n; i++) {
         config_value_free(&c->values[i].v);
         mem_free(&c->values[i].where);
     }
     mem_free(&c->values);
     mem_free(&c->hostname);
     mem_free(&c->path);
+    mem_free(&c->title);
+    mem_free(&c->where);
     mem_free(config);
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): titled sections have none of their own. */
 static void fill_defaults(struct config *c)
 {
     struct error err;
-    for (size_t i = 0; config_table[i].name != NULL; i++) {
-        const struct config_entry *e = &config_table[i];
+    for (size_t i = 0; i < c->n; i++) {
+        const struct config_entry *e = &config_table[c->first + i];
         if (c->values[i].where == NULL && config_value_default(&c->values[i].v, e, &err) != RESULT_OK)
             log_panic("config_table: default of %s.%s: %s", e->section, e->name, err.text);
     }
+    for (size_t i = 0; i < c->ntitled; i++)
+        fill_defaults(c->titled[i]);
 }
 
 /* The machine's name; with its domain, if the resolver's files or DNS know it. */
@@ -360,7 +450,8 @@ static enum result finish_load(struct load *l, struct config **config_r, struct 
 /* `text`: the first file's, or NULL to read it. */
 static enum result load(const char *name, const char *text, struct config **config_r, struct error *err)
 {
-    struct load l = {.config = config_new(name)};
+    struct load l = {.config = config_new(NULL)};
+    l.config->path = mem_strdup(name);
     l.files[l.nfiles++] = mem_strdup(name);
     *config_r = NULL;
     pthread_mutex_lock(&load_lock);
@@ -383,79 +474,4 @@ enum result config_load(const char *path, struct config **config_r, struct error
 enum result config_parse(const char *text, const char *name, struct config **config_r, struct error *err)
 {
     return load(name, text, config_r, err);
-}
-
-/* ---- getters ---- */
-
-static const struct entry_value *get(const struct config *c, const char *key, unsigned types)
-{
-    char section[64] = "";
-    const char *name = strchr(key, '.');
-    size_t i;
-    if (name != NULL)
-        snprintf(section, sizeof section, "%.*s", (int)(name - key), key);
-    if (!find_entry(section, name != NULL ? name + 1 : key, &i))
-        log_panic("config: no parameter \"%s\"", key);
-    if ((types & 1U << config_table[i].type) == 0)
-        log_panic("config: parameter \"%s\" has another type", key);
-    return &c->values[i];
-}
-
-enum {
-    TEXTS = 1 << CONFIG_STRING | 1 << CONFIG_CHOICE | 1 << CONFIG_PATH | 1 << CONFIG_ENDPOINT,
-    NUMBERS = 1 << CONFIG_COUNT | 1 << CONFIG_SIZE | 1 << CONFIG_MODE,
-};
-
-const char *config_path(const struct config *c)
-{
-    return c->path;
-}
-
-const char *config_string(const struct config *c, const char *key)
-{
-    return get(c, key, TEXTS)->v.text;
-}
-
-const char *const *config_list(const struct config *c, const char *key, size_t *n_r)
-{
-    const struct entry_value *v = get(c, key, 1 << CONFIG_LIST);
-    *n_r = v->v.n;
-    return (const char *const *)v->v.list;
-}
-
-bool config_bool(const struct config *c, const char *key)
-{
-    return get(c, key, 1 << CONFIG_BOOL)->v.number != 0;
-}
-
-int64_t config_number(const struct config *c, const char *key)
-{
-    return get(c, key, NUMBERS)->v.number;
-}
-
-msec_t config_time(const struct config *c, const char *key)
-{
-    return get(c, key, 1 << CONFIG_TIME)->v.number;
-}
-
-const char *config_where(const struct config *c, const char *key)
-{
-    const char *where = get(c, key, ~0U)->where;
-    return where != NULL ? where : "default";
-}
-
-bool config_is_our_domain(const struct config *c, const char *domain)
-{
-    size_t n;
-    const char *const *domains = config_list(c, "domains", &n);
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(domains[i], domain) == 0)
-            return true;
-    }
-    return false;
-}
-
-const char *config_hostname(const struct config *c)
-{
-    return c->hostname;
 }

@@ -32,6 +32,7 @@ enum config_type {
     CONFIG_PATH,     /* an absolute path, or "" where that is the default */
     CONFIG_ENDPOINT, /* HOST:PORT, [V6]:PORT, inet:HOST:PORT, unix:/PATH, or "" where that is the default */
     CONFIG_MODE,     /* octal file mode */
+    CONFIG_PERCENT,  /* 0 to 100 with up to two decimals; kept in hundredths */
 };
 
 struct config_entry {
@@ -48,6 +49,8 @@ extern const struct config_entry config_table[]; /* ends with name == NULL */
 struct config_section {
     const char *name;
     const char *help;
+    const char *title;   /* NULL; or an example of the name that each has: NAME "TITLE" { ... }, any number, in order */
+    unsigned titles_max; /* how many */
 };
 extern const struct config_section config_sections[]; /* ends with name == NULL */
 
@@ -63,10 +66,19 @@ const char *config_path(const struct config *c);                    /* the file 
 const char *config_string(const struct config *c, const char *key); /* STRING, CHOICE, PATH, ENDPOINT; "" if unset */
 const char *const *config_list(const struct config *c, const char *key, size_t *n_r);
 bool config_bool(const struct config *c, const char *key);
-int64_t config_number(const struct config *c, const char *key); /* COUNT, SIZE, MODE */
+int64_t config_number(const struct config *c, const char *key); /* COUNT, SIZE, MODE, PERCENT */
 msec_t config_time(const struct config *c, const char *key);
 /* Where the value was set, "FILE:LINE", or "default": for errors that later checks find. */
 const char *config_where(const struct config *c, const char *key);
+
+/*
+ * Sections with titles, in the order of the file (included files come behind the file that names them). Each is a
+ * struct config of its own for the getters above, with keys of that section only, and lives as long as `c`.
+ */
+size_t config_count(const struct config *c, const char *section);
+const struct config *config_nth(const struct config *c, const char *section, size_t i);
+const char *config_title(const struct config *nth);
+const char *config_title_where(const struct config *nth); /* "FILE:LINE", of its first parameter or its end */
 
 /* Whether `domain` (normalized) is in `domains`. */
 bool config_is_our_domain(const struct config *c, const char *domain);

@@ -28,10 +28,10 @@ static void print_wrapped(FILE *out, const char *prefix, const char *text)
 static const char *type_words(enum config_type type)
 {
     static const char *const words[] = {
-        [CONFIG_STRING] = "text",     [CONFIG_LIST] = "list", [CONFIG_BOOL] = "yes or no",
-        [CONFIG_COUNT] = "number",    [CONFIG_SIZE] = "size", [CONFIG_TIME] = "time",
-        [CONFIG_CHOICE] = "choice",   [CONFIG_PATH] = "path", [CONFIG_ENDPOINT] = "endpoint",
-        [CONFIG_MODE] = "octal mode",
+        [CONFIG_STRING] = "text",     [CONFIG_LIST] = "list",          [CONFIG_BOOL] = "yes or no",
+        [CONFIG_COUNT] = "number",    [CONFIG_SIZE] = "size",          [CONFIG_TIME] = "time",
+        [CONFIG_CHOICE] = "choice",   [CONFIG_PATH] = "path",          [CONFIG_ENDPOINT] = "endpoint",
+        [CONFIG_MODE] = "octal mode", [CONFIG_PERCENT] = "percentage",
     };
     return words[type];
 }
@@ -150,14 +150,16 @@ void config_print_sample(FILE *out)
     for (const struct config_section *s = config_sections; s->name != NULL; s++) {
         fputc('\n', out);
         print_wrapped(out, "# ", s->help);
-        if (s->name[0] != '\0')
+        if (s->title != NULL)
+            fprintf(out, "#%s \"%s\" {\n", s->name, s->title);
+        else if (s->name[0] != '\0')
             fprintf(out, "%s {\n", s->name);
         for (const struct config_entry *e = config_table; e->name != NULL; e++) {
             if (strcmp(e->section, s->name) == 0)
                 sample_entry(out, e);
         }
         if (s->name[0] != '\0')
-            fputs("}\n", out);
+            fputs(s->title != NULL ? "#}\n" : "}\n", out);
     }
 }
 
@@ -205,6 +207,8 @@ void config_print_mdoc(FILE *out)
     for (const struct config_section *s = config_sections; s->name != NULL; s++) {
         if (s->name[0] == '\0')
             fputs(".Ss Top level\n", out);
+        else if (s->title != NULL)
+            fprintf(out, ".Ss Sections %s Qq NAME\n", s->name);
         else
             fprintf(out, ".Ss Section %s\n", s->name);
         mdoc_text(out, s->help);

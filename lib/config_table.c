@@ -14,14 +14,20 @@
 #define GIB  (1024 * MIB)
 
 const struct config_section config_sections[] = {
-    {"", "What all programs share."},
-    {"log", "Where log lines go."},
-    {"discovery", "How other domains' records and policies are looked up and cached."},
-    {"milter", "pontoon-milter, the filter beside the sending MTA."},
-    {"store", "The sender store, and pontoon-store, which serves it and notifies."},
-    {"policy", "What pontoon-store publishes about our domains."},
-    {"bridge", "pontoon-bridge, which takes notifications and hands messages to the receiving MTA."},
-    {NULL, NULL},
+    {"", "What all programs share.", NULL, 0},
+    {"log", "Where log lines go.", NULL, 0},
+    {"discovery", "How other domains' records and policies are looked up and cached.", NULL, 0},
+    {"rule",
+     "Which way outgoing mail takes, recipient by recipient. Rules are tried in the order of the file; the first whose "
+     "conditions all hold decides, and rules-default where none does. A condition that is left out always holds. "
+     "The name, which is in the log lines, is up to you. A recipient of whom a rule can't say because a table can't be "
+     "read goes by SMTP.",
+     "NAME", 1000},
+    {"milter", "pontoon-milter, the filter beside the sending MTA.", NULL, 0},
+    {"store", "The sender store, and pontoon-store, which serves it and notifies.", NULL, 0},
+    {"policy", "What pontoon-store publishes about our domains.", NULL, 0},
+    {"bridge", "pontoon-bridge, which takes notifications and hands messages to the receiving MTA.", NULL, 0},
+    {NULL, NULL, NULL, 0},
 };
 
 const struct config_entry config_table[] = {
@@ -33,6 +39,8 @@ const struct config_entry config_table[] = {
      "for them are published."},
     {"", "postmaster", CONFIG_STRING, "", 0, 0, NULL, "postmaster@example.org",
      "The From: address of DSNs. Empty: MAILER-DAEMON@HOSTNAME."},
+    {"", "rules-default", CONFIG_CHOICE, "divert", 0, 0, "divert smtp shadow", NULL,
+     "What becomes of a recipient whom no rule decides about; see the sections rule."},
 
     /* ---- log ---- */
     {"log", "target", CONFIG_STRING, "syslog:mail", 0, 0, NULL, NULL,
@@ -66,6 +74,32 @@ const struct config_entry config_table[] = {
      "Look-ups under way at one time; more are refused."},
     {"discovery", "cache-max", CONFIG_COUNT, "10000", 10, 10000000, NULL, NULL, "Domains kept in memory."},
 
+    /* ---- rule ---- */
+    {"rule", "recipients", CONFIG_LIST, "", 0, 0, NULL, "b.test, !vip@b.test, cdb:/etc/postfix/migrated",
+     "Recipients: patterns and tables, as pontoon.conf(5) explains them."},
+    {"rule", "senders", CONFIG_LIST, "", 0, 0, NULL, "alice@example.org, .lab.example.org",
+     "Senders (of the envelope): patterns and tables."},
+    {"rule", "users", CONFIG_LIST, "", 0, 0, NULL, "alice, test-*",
+     "Authenticated users (SASL logins): names, * for any characters, tables. A client that did not log in never matches."},
+    {"rule", "clients", CONFIG_LIST, "", 0, 0, NULL, "local, 192.0.2.0/24",
+     "Clients: \"local\" (submitted on the machine, or from a loopback address), ADDRESS/BITS, tables."},
+    {"rule", "min-size", CONFIG_SIZE, "0", 0, 1024 * GIB, NULL, NULL, "Messages of at least this size."},
+    {"rule", "max-size", CONFIG_SIZE, "0", 0, 1024 * GIB, NULL, NULL, "Messages of at most this size. 0: of any size."},
+    {"rule", "headers", CONFIG_LIST, "", 0, 0, NULL, "Precedence: bulk, X-Newsletter",
+     "Messages with one of these headers: \"NAME: VALUE\", where VALUE may have * for any characters and case doesn't "
+     "count, or \"NAME\" with whatever value."},
+    {"rule", "hours", CONFIG_LIST, "", 0, 0, NULL, "Mon-Fri 08:00-18:00, Sat 10:00-12:00",
+     "Local time when the message comes in: days, hours, or both. Hours may go past midnight (22:00-06:00) and then "
+     "belong to the day on which they begin."},
+    {"rule", "percent", CONFIG_PERCENT, "100", 0, 10000, NULL, NULL,
+     "This share of all recipients, chosen by a hash of the address: the same people every time, whatever the rule, and "
+     "those of a smaller share are among those of a larger one. Steps of 0.01."},
+    {"rule", "seed", CONFIG_STRING, "", 0, 0, NULL, "second-trial",
+     "Rules with another seed choose other people for the same percentage."},
+    {"rule", "action", CONFIG_CHOICE, "smtp", 0, 0, "divert smtp shadow", NULL,
+     "divert: into the store, if the recipient's domain takes part; smtp: as ever; shadow: as ever, and a copy crosses "
+     "the bridge for comparison and is not delivered."},
+
     /* ---- milter ---- */
     {"milter", "socket", CONFIG_ENDPOINT, "unix:/run/pontoon/milter.sock", 0, 0, NULL, NULL,
      "Where the MTA reaches the milter: unix:PATH or inet:ADDRESS:PORT. A stale unix socket is removed."},
@@ -81,10 +115,6 @@ const struct config_entry config_table[] = {
     {"milter", "transports", CONFIG_LIST, "smtp, relay, esmtp", 0, 0, NULL, NULL,
      "A recipient is diverted only if the MTA would have used one of these for it (milter macro {rcpt_mailer}), so that "
      "local, virtual and specially routed addresses are left alone. Empty: any."},
-    {"milter", "divert-recipients", CONFIG_LIST, "*", 0, 0, NULL, NULL,
-     "Recipients that may be diverted: addresses, domains, .domains (their subdomains), *."},
-    {"milter", "keep-recipients", CONFIG_LIST, "", 0, 0, NULL, "vip@example.com",
-     "Recipients that always go by SMTP; stronger than divert-recipients."},
     {"milter", "discovery-wait", CONFIG_TIME, "0s", 0, 30 * SEC, NULL, NULL,
      "How long RCPT may wait for an unknown domain's look-up. 0: never; the message goes by SMTP and the next one knows."},
     {"milter", "max-size", CONFIG_SIZE, "0", 0, 1024 * GIB, NULL, NULL,
@@ -207,11 +237,11 @@ const struct config_entry config_table[] = {
      "XCLIENT tells the MTA the notifying site's address, so that its filters don't take the mail for local. \"required\": "
      "without it nothing is delivered; \"try\": if offered; \"no\": never."},
     {"bridge", "migrated", CONFIG_LIST, "*", 0, 0, NULL, NULL,
-     "Recipients that take part: addresses, domains, *. The others are answered use-smtp."},
+     "Recipients that take part: patterns and tables, as for rules. The others are answered use-smtp."},
     {"bridge", "not-migrated", CONFIG_LIST, "", 0, 0, NULL, "old@example.org",
      "Recipients that don't; stronger than migrated."},
     {"bridge", "senders", CONFIG_LIST, "*", 0, 0, NULL, NULL,
-     "Sender domains whose notifications are taken: domains, .domains, *."},
+     "Sender domains whose notifications are taken: domains, .domains, *, tables."},
     {"bridge", "refuse-senders", CONFIG_LIST, "", 0, 0, NULL, "spam.example",
      "Sender domains that are refused (403); stronger than senders."},
     {"bridge", "max-size", CONFIG_SIZE, "0", 0, 1024 * GIB, NULL, NULL,

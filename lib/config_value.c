@@ -90,6 +90,25 @@ static enum result set_mode(struct config_value *v, const struct config_entry *e
     return RESULT_OK;
 }
 
+/* "12.5", "100", "0.01%". */
+static enum result set_percent(struct config_value *v, const struct config_entry *e, const char *text,
+                               struct error *err)
+{
+    char *end;
+    long whole = isdigit((unsigned char)text[0]) ? strtol(text, &end, 10) : -1;
+    long hundredths = 0;
+    if (whole >= 0 && whole <= 100 && *end == '.' && isdigit((unsigned char)end[1])) {
+        hundredths = 10 * (*++end - '0');
+        if (isdigit((unsigned char)*++end))
+            hundredths += *end++ - '0';
+    }
+    if (whole < 0 || whole > 100 || (strcmp(end, "") != 0 && strcmp(end, "%") != 0) ||
+        100 * whole + hundredths > e->max)
+        return error_set(err, RESULT_PERM, "\"%s\" is no percentage (0 to 100, with at most two decimals: 12.5)", text);
+    v->number = 100 * whole + hundredths;
+    return RESULT_OK;
+}
+
 static enum result set_choice(struct config_value *v, const struct config_entry *e, const char *text, struct error *err)
 {
     (void)v;
@@ -149,9 +168,10 @@ enum result config_value_set(struct config_value *v, const struct config_entry *
 {
     static enum result (*const setters[])(struct config_value *, const struct config_entry *, const char *,
                                           struct error *) = {
-        [CONFIG_STRING] = set_string, [CONFIG_BOOL] = set_bool,         [CONFIG_COUNT] = set_count,
-        [CONFIG_SIZE] = set_size,     [CONFIG_TIME] = set_time,         [CONFIG_CHOICE] = set_choice,
-        [CONFIG_PATH] = set_path,     [CONFIG_ENDPOINT] = set_endpoint, [CONFIG_MODE] = set_mode,
+        [CONFIG_STRING] = set_string,   [CONFIG_BOOL] = set_bool,         [CONFIG_COUNT] = set_count,
+        [CONFIG_SIZE] = set_size,       [CONFIG_TIME] = set_time,         [CONFIG_CHOICE] = set_choice,
+        [CONFIG_PATH] = set_path,       [CONFIG_ENDPOINT] = set_endpoint, [CONFIG_MODE] = set_mode,
+        [CONFIG_PERCENT] = set_percent,
     };
     enum result r = check_text(text, err);
     if (r == RESULT_OK)

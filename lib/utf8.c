@@ -135,3 +135,11 @@ char *utf8_unescape(const char *s)
     }
     return buf_take(&out);
 }
+
+void ascii_lower(char *s)
+{
+    for (; *s != '\0'; s++) {
+        if (*s >= 'A' && *s <= 'Z')
+            *s = (char)(*s - 'A' + 'a');
+    }
+}

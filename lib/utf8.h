@@ -17,4 +17,7 @@ bool utf8_is_ascii(const char *s);
 char *utf8_escape(const char *s);
 char *utf8_unescape(const char *s);
 
+/* A to Z in place, whatever the locale; all else stays. */
+void ascii_lower(char *s);
+
 #endif

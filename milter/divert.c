@@ -6,6 +6,8 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
+enum { RULES_NAMED_MAX = 10 }; /* in one line */
+
 enum fate {
     FATE_STORED,
     FATE_NOT_STORED,
@@ -19,36 +21,66 @@ static const char *queue_id(const struct message *m)
     return m->queue_id[0] != '\0' ? m->queue_id : "NOQUEUE";
 }
 
-static void log_reasons(const struct session *s)
+static void log_recipients(const struct session *s)
 {
     for (size_t i = 0; i < s->m.envelope.nrcpts; i++) {
-        const char *reason = session_rcpt_reason(s, i);
-        if (reason != NULL)
-            log_debug("%s: pontoon=%s, to=<%s>, by SMTP: %s", queue_id(&s->m), s->m.id, s->m.envelope.rcpts[i].address,
-                      reason);
+        enum rules_action way = session_rcpt_way(s, i);
+        const char *rule = session_rcpt_rule(s, i);
+        const char *reason = way == RULES_SMTP ? session_rcpt_reason(s, i) : NULL;
+        log_debug("%s: pontoon=%s, to=<%s>, way=%s%s%s%s%s", queue_id(&s->m), s->m.id, s->m.envelope.rcpts[i].address,
+                  rules_action_name(way), rule != NULL ? ", rule=" : "", rule != NULL ? rule : "",
+                  reason != NULL ? ", by SMTP: " : "", reason != NULL ? reason : "");
     }
 }
 
+/* Why the first that goes by SMTP does, if not for a rule. */
 static const char *first_reason(const struct session *s)
 {
     for (size_t i = 0; i < s->m.envelope.nrcpts; i++) {
-        const char *reason = session_rcpt_reason(s, i);
+        const char *reason = session_rcpt_way(s, i) == RULES_SMTP ? session_rcpt_reason(s, i) : NULL;
         if (reason != NULL)
             return reason;
     }
     return NULL;
 }
 
-static void log_message(const struct session *s, size_t diverted, const char *note)
+static bool is_named_before(const struct session *s, size_t i, const char *rule)
+{
+    for (size_t k = 0; k < i; k++) {
+        const char *other = session_rcpt_rule(s, k);
+        if (other != NULL && strcmp(other, rule) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* ", rule=ONE,OTHER": those that decided about its recipients, in their order. */
+static void name_rules(const struct session *s, struct buf *out)
+{
+    size_t named = 0;
+    for (size_t i = 0; i < s->m.envelope.nrcpts && named < RULES_NAMED_MAX; i++) {
+        const char *rule = session_rcpt_rule(s, i);
+        if (rule == NULL || is_named_before(s, i, rule))
+            continue;
+        buf_printf(out, "%s%s", named++ == 0 ? ", rule=" : ",", rule);
+    }
+}
+
+/* What became of it: recipients that are diverted and shadowed. */
+static void log_message(const struct session *s, size_t diverted, size_t shadow, const char *note)
 {
     const struct message *m = &s->m;
     const char *reason = first_reason(s);
+    struct buf rules = BUF_INIT(RULES_NAMED_MAX * 80);
     if (log_is_verbose())
-        log_reasons(s);
-    log_info("%s: pontoon=%s, from=<%s>, size=%llu, nrcpt=%zu, diverted=%zu, smtp=%zu%s%s%s%s", queue_id(m), m->id,
-             m->envelope.sender, (unsigned long long)(m->content != NULL ? content_size(m->content) : 0),
-             m->envelope.nrcpts, diverted, m->envelope.nrcpts - diverted, reason != NULL ? ", by SMTP: " : "",
+        log_recipients(s);
+    name_rules(s, &rules);
+    log_info("%s: pontoon=%s, from=<%s>, size=%llu, nrcpt=%zu, diverted=%zu, shadow=%zu, smtp=%zu%s%s%s%s%s",
+             queue_id(m), m->id, m->envelope.sender,
+             (unsigned long long)(m->content != NULL ? content_size(m->content) : 0), m->envelope.nrcpts, diverted,
+             shadow, m->envelope.nrcpts - diverted - shadow, buf_str(&rules), reason != NULL ? ", by SMTP: " : "",
              reason != NULL ? reason : "", note != NULL ? ", " : "", note != NULL ? note : "");
+    buf_free(&rules);
 }
 
 void divert_log_untouched(const struct session *s)
@@ -58,18 +90,18 @@ void divert_log_untouched(const struct session *s)
         log_debug("%s: from=<%s>, by SMTP: %s", queue_id(m), m->envelope.sender != NULL ? m->envelope.sender : "?",
                   m->reason != NULL ? m->reason : "no recipients");
     else
-        log_message(s, 0, NULL);
+        log_message(s, 0, 0, NULL);
 }
 
 /* ---- steps ---- */
 
-/* The envelope of the diverted recipients, each once. */
-static void make_envelope(const struct session *s, struct envelope *e)
+/* The envelope of the recipients that go one way, each once. */
+static void make_envelope(const struct session *s, enum rules_action way, struct envelope *e)
 {
     envelope_copy_sender(e, &s->m.envelope);
     for (size_t i = 0; i < s->m.envelope.nrcpts; i++) {
         const struct envelope_rcpt *r = &s->m.envelope.rcpts[i];
-        if (session_rcpt_reason(s, i) == NULL && s->m.rcpts[i].same_as == i)
+        if (session_rcpt_way(s, i) == way && s->m.rcpts[i].same_as == i)
             envelope_add_rcpt(e, r->address, r->notify, r->orcpt);
     }
 }
@@ -83,14 +115,16 @@ static char *describe_client(const struct session *s)
     return mem_printf("%s [%s]", s->name != NULL ? s->name : "unknown", ip);
 }
 
-static enum result put(struct session *s, struct store *store, struct store_put_result *put_r, struct error *err)
+/* Stores it for the recipients that go `way`, divert or shadow. */
+static enum result put(struct session *s, struct store *store, enum rules_action way, const char *id,
+                       struct store_put_result *put_r, struct error *err)
 {
     struct message *m = &s->m;
     struct envelope envelope;
     char *client = describe_client(s);
-    make_envelope(s, &envelope);
+    make_envelope(s, way, &envelope);
     struct store_message message = {
-        .id = m->id,
+        .id = id,
         .queue_id = m->queue_id,
         .message_id = m->message_id,
         .client = client,
@@ -103,6 +137,7 @@ static enum result put(struct session *s, struct store *store, struct store_put_
         .hold = m->settings->notify_hold,
         .resubmission_window = m->settings->resubmission_window,
         .expire_after = m->settings->expire_after,
+        .shadow = way == RULES_SHADOW,
     };
     enum result r = store_put(store, &message, content_spool(m->content), put_r, err);
     envelope_free(&envelope);
@@ -120,7 +155,7 @@ static enum fate delete_recipients(struct session *s, struct store *store, const
     struct error err;
     size_t deleted = 0;
     for (size_t i = 0; i < s->m.envelope.nrcpts; i++) {
-        if (session_rcpt_reason(s, i) != NULL)
+        if (session_rcpt_way(s, i) != RULES_DIVERT)
             continue;
         if (mta->delete_rcpt(mta->arg, s->m.rcpts[i].path)) {
             deleted++;
@@ -138,13 +173,14 @@ static enum fate delete_recipients(struct session *s, struct store *store, const
     return FATE_STORED;
 }
 
+/* A copy that could not be made is no reason to keep mail waiting. */
 static enum divert_end fail(struct session *s, const struct error *err)
 {
     const struct message *m = &s->m;
-    bool tempfail = m->settings->tempfail;
+    bool tempfail = m->settings->tempfail && session_count(s, RULES_DIVERT) > 0;
     log_error("%s: pontoon=%s, the store can't take it: %s; %s", queue_id(m), m->id, err->text,
               tempfail ? "the client is asked to come again" : "it goes by SMTP");
-    log_message(s, 0, tempfail ? "status=tempfail (store failure)" : "status=smtp (store failure)");
+    log_message(s, 0, 0, tempfail ? "status=tempfail (store failure)" : "status=smtp (store failure)");
     return tempfail ? DIVERT_TEMPFAIL : DIVERT_CONTINUE;
 }
 
@@ -152,25 +188,87 @@ static enum divert_end fail(struct session *s, const struct error *err)
 static enum divert_end leave(const struct session *s, const struct error *err)
 {
     log_info("%s: pontoon=%s, %s", queue_id(&s->m), s->m.id, err->text);
-    log_message(s, 0, "status=smtp (being drained)");
+    log_message(s, 0, 0, "status=smtp (being drained)");
     return DIVERT_CONTINUE;
 }
 
-static void finish(struct session *s, struct store *store, const struct store_put_result *put_r, size_t diverted)
+/* ---- the two ways into the store ---- */
+
+/* What came of it, for the log. */
+struct outcome {
+    size_t diverted, shadow;
+    struct buf note;
+};
+
+static void add_note(struct outcome *o, const char *text, const char *more)
 {
-    char *note = NULL;
-    if (put_r->stored > 0)
+    buf_printf(&o->note, "%s%s%s", o->note.len > 0 ? ", " : "", text, more);
+}
+
+/*
+ * Copies for comparison, under an id of their own beside the diverted half. Their recipients stay the MTA's, so that whatever
+ * fails here harms nothing.
+ */
+static void put_shadow(struct session *s, struct store *store, struct outcome *o)
+{
+    char id[MESSAGE_ID_LEN + 1];
+    struct store_put_result result = {0};
+    struct error err;
+    size_t n = session_count(s, RULES_SHADOW);
+    if (n == 0)
+        return;
+    if (session_count(s, RULES_DIVERT) == 0)
+        memcpy(id, s->m.id, sizeof id);
+    else
+        message_id_new(id);
+    if (put(s, store, RULES_SHADOW, id, &result, &err) != RESULT_OK) {
+        log_warning("%s: pontoon=%s, no shadow of it could be stored (the mail goes by SMTP all the same): %s",
+                    queue_id(&s->m), s->m.id, err.text);
+        return;
+    }
+    o->shadow = n;
+    if (result.stored > 0)
+        store_release(store, id);
+    if (strcmp(id, s->m.id) != 0)
+        add_note(o, "shadow is ", id);
+    if (result.resubmission_of != NULL)
+        add_note(o, "shadow: resubmission of ", result.resubmission_of);
+    mem_free(&result.resubmission_of);
+}
+
+enum put_end {
+    PUT_DONE,
+    PUT_MTA_GONE,
+    PUT_DRAINED, /* this and the next: it is not stored, `err` says why */
+    PUT_FAILED,
+};
+
+static enum put_end put_diverted(struct session *s, struct store *store, const struct divert_mta *mta,
+                                 struct outcome *o, struct error *err)
+{
+    struct store_put_result result = {0};
+    if (session_count(s, RULES_DIVERT) == 0)
+        return PUT_DONE;
+    if (put(s, store, RULES_DIVERT, s->m.id, &result, err) != RESULT_OK)
+        return result.drained ? PUT_DRAINED : PUT_FAILED;
+    enum fate fate = delete_recipients(s, store, mta, result.stored);
+    o->diverted = fate == FATE_NOT_STORED ? 0 : session_count(s, RULES_DIVERT);
+    if (fate == FATE_NOT_STORED)
+        add_note(o, "status=withdrawn (MTA gone)", "");
+    if (fate == FATE_UNCERTAIN)
+        add_note(o, "status=kept (MTA gone)", "");
+    if (fate == FATE_STORED && result.stored > 0)
         store_release(store, s->m.id);
-    if (put_r->resubmission_of != NULL)
-        note = mem_printf("resubmission of %s", put_r->resubmission_of);
-    log_message(s, diverted, note);
-    mem_free(&note);
+    if (fate == FATE_STORED && result.resubmission_of != NULL)
+        add_note(o, "resubmission of ", result.resubmission_of);
+    mem_free(&result.resubmission_of);
+    return fate == FATE_STORED ? PUT_DONE : PUT_MTA_GONE;
 }
 
 enum divert_end divert_message(struct session *s, struct store *store, const struct divert_mta *mta)
 {
-    struct store_put_result put_result = {0};
     struct error err;
+    struct outcome o = {.note = BUF_INIT(400)};
     bool some = session_finish_content(s);
     if (s->m.reason == NULL && s->m.failed.result != RESULT_OK)
         return fail(s, &s->m.failed);
@@ -178,14 +276,13 @@ enum divert_end divert_message(struct session *s, struct store *store, const str
         divert_log_untouched(s);
         return DIVERT_CONTINUE;
     }
-    size_t diverted = session_count_diverted(s);
-    if (put(s, store, &put_result, &err) != RESULT_OK)
-        return put_result.drained ? leave(s, &err) : fail(s, &err);
-    switch (delete_recipients(s, store, mta, put_result.stored)) {
-    case FATE_STORED: finish(s, store, &put_result, diverted); break;
-    case FATE_NOT_STORED: log_message(s, 0, "status=withdrawn (MTA gone)"); break;
-    case FATE_UNCERTAIN: log_message(s, diverted, "status=kept (MTA gone)"); break;
+    switch (put_diverted(s, store, mta, &o, &err)) {
+    case PUT_DONE: put_shadow(s, store, &o); break;
+    case PUT_MTA_GONE: break;
+    case PUT_DRAINED: return leave(s, &err);
+    case PUT_FAILED: return fail(s, &err);
     }
-    mem_free(&put_result.resubmission_of);
+    log_message(s, o.diverted, o.shadow, o.note.len > 0 ? buf_str(&o.note) : NULL);
+    buf_free(&o.note);
     return DIVERT_CONTINUE;
 }

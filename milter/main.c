@@ -62,21 +62,25 @@ static enum result check(const struct config *config, struct error *err)
     return r;
 }
 
-static void install_settings(const struct config *config)
+/* False: a table that the check could read is gone since. */
+static bool install_settings(const struct config *config, struct error *err)
 {
     struct settings *s;
-    struct error err;
-    if (settings_new(config, &s, &err) != RESULT_OK)
-        log_panic("settings failed after their check: %s", err.text);
-    if (s->off != NULL)
-        log_warning("nothing is diverted: %s", s->off);
+    if (settings_new(config, &s, err) != RESULT_OK)
+        return false;
+    const char *off = eligibility_off(s->eligibility);
+    if (off != NULL)
+        log_warning("nothing is diverted: %s", off);
     settings_install(s);
+    return true;
 }
 
 static void reload(struct daemon *d, const struct config *old, void *arg)
 {
+    struct error err;
     (void)old, (void)arg;
-    install_settings(d->config);
+    if (!install_settings(d->config, &err))
+        log_error("keeping the old settings: %s", err.text);
 }
 
 static void stop_loop(void *arg)
@@ -154,11 +158,12 @@ int main(int argc, char **argv)
     const struct daemon_hooks hooks = {.check = check, .reload = reload, .drain = drain, .arg = &m};
     struct error err;
     daemon_begin(&m.daemon, argc, argv, &hooks);
-    install_settings(m.daemon.config);
     m.drain_timer = loop_timer_new(m.daemon.loop, drain_too_slow, &m);
     if (listener_open(m.daemon.config, &err) != RESULT_OK)
         log_fatal("%s", err.text);
     daemon_drop_privileges(&m.daemon);
+    if (!install_settings(m.daemon.config, &err))
+        log_fatal("%s", err.text);
     if (open_all(&m, &err) != RESULT_OK)
         log_fatal("%s", err.text);
     callbacks_init(m.store, m.discovery, m.stops);

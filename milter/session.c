@@ -89,6 +89,7 @@ void session_reset(struct session *s)
     mem_free(&m->login);
     buf_free(&m->trace);
     content_free(&m->content);
+    rules_headers_free(&m->headers);
     settings_release(&m->settings);
     *m = (struct message){.trace = BUF_INIT(TRACE_MAX)};
 }
@@ -126,7 +127,8 @@ bool session_mail(struct session *s, const struct session_mail *mail)
         .client = s->has_address ? &s->address : NULL,
         .size = m->envelope.size,
     };
-    m->reason = eligibility_of_message(m->settings, &facts);
+    m->minute = rules_minute(clock_now());
+    m->reason = eligibility_of_message(m->settings->eligibility, &facts, NULL);
     return m->reason == NULL;
 }
 
@@ -171,6 +173,44 @@ static struct message_rcpt *add_rcpt(struct message *m, const char *path, const 
     return &m->rcpts[i];
 }
 
+static const struct rules *rules_of(const struct message *m)
+{
+    return eligibility_rules(m->settings->eligibility);
+}
+
+/* The message without our trace header. */
+static uint64_t size_at_mta(const struct message *m)
+{
+    return m->complete ? content_size(m->content) - m->trace.len : 0;
+}
+
+/* With what is known by now. A rule that has decided is not asked again. */
+static void judge_by_rules(struct session *s, size_t i)
+{
+    struct message *m = &s->m;
+    struct rules_decision *d = &m->rcpts[i].decision;
+    if (d->rule != NULL)
+        return;
+    struct rules_facts facts = {
+        .sender = m->envelope.sender,
+        .recipient = m->envelope.rcpts[i].address,
+        .login = m->login,
+        .client = s->has_address ? &s->address : NULL,
+        .minute = m->minute,
+        .size_known = m->complete,
+        .headers_known = m->complete,
+        .size = size_at_mta(m),
+        .headers = m->headers,
+    };
+    *d = rules_judge(rules_of(m), &facts, NULL);
+}
+
+/* Whether the rules still let it go anywhere but by SMTP. */
+static bool may_cross(const struct message_rcpt *r)
+{
+    return r->reason == NULL && (rules_may(&r->decision, RULES_DIVERT) || rules_may(&r->decision, RULES_SHADOW));
+}
+
 bool session_rcpt(struct session *s, const char *path, char *const *params, const char *mailer,
                   char domain_r[DOMAIN_MAX + 1])
 {
@@ -182,9 +222,10 @@ bool session_rcpt(struct session *s, const char *path, char *const *params, cons
         .address = address,
         .smtputf8 = m->envelope.smtputf8,
         .params_known = take_rcpt_params(&m->envelope.rcpts[i], params),
+        .transport_known = true,
         .mailer = mailer,
     };
-    const char *reason = eligibility_of_rcpt(m->settings, &facts);
+    const char *reason = eligibility_of_rcpt(m->settings->eligibility, &facts, NULL);
     mem_free(&address);
     if (r->same_as != i) { /* all copies of an address take one way */
         if (reason != NULL && m->rcpts[r->same_as].reason == NULL)
@@ -192,27 +233,55 @@ bool session_rcpt(struct session *s, const char *path, char *const *params, cons
         return false;
     }
     r->reason = reason;
-    return reason == NULL && domain_normalize(address_domain(m->envelope.rcpts[i].address), domain_r);
+    if (reason == NULL)
+        judge_by_rules(s, i);
+    return may_cross(r) && domain_normalize(address_domain(m->envelope.rcpts[i].address), domain_r);
 }
 
 void session_judge(struct session *s, const struct eligibility_policy *policy)
 {
     struct message_rcpt *r = &s->m.rcpts[s->m.envelope.nrcpts - 1];
-    r->max_size = policy->max_size;
-    r->reason = eligibility_of_policy(policy, s->m.envelope.size);
+    r->policy = *policy;
+    r->reason = eligibility_of_policy(policy, s->m.envelope.size, NULL);
+}
+
+static const struct message_rcpt *first_of(const struct session *s, size_t i)
+{
+    return &s->m.rcpts[s->m.rcpts[i].same_as];
+}
+
+enum rules_action session_rcpt_way(const struct session *s, size_t i)
+{
+    const struct message_rcpt *r = first_of(s, i);
+    if (s->m.reason != NULL || !may_cross(r))
+        return RULES_SMTP;
+    return eligibility_action(rules_may(&r->decision, RULES_DIVERT) ? RULES_DIVERT : RULES_SHADOW, &r->policy);
 }
 
 const char *session_rcpt_reason(const struct session *s, size_t i)
 {
-    return s->m.reason != NULL ? s->m.reason : s->m.rcpts[s->m.rcpts[i].same_as].reason;
+    const struct message_rcpt *r = first_of(s, i);
+    if (s->m.reason != NULL)
+        return s->m.reason;
+    return r->reason == NULL && r->decision.failed ? "a table of the rule can't be read" : r->reason;
 }
 
-size_t session_count_diverted(const struct session *s)
+const char *session_rcpt_rule(const struct session *s, size_t i)
+{
+    return first_of(s, i)->decision.rule;
+}
+
+size_t session_count(const struct session *s, enum rules_action way)
 {
     size_t n = 0;
     for (size_t i = 0; i < s->m.envelope.nrcpts; i++)
-        n += session_rcpt_reason(s, i) == NULL;
+        n += session_rcpt_way(s, i) == way;
     return n;
+}
+
+static bool all_by_smtp(const struct session *s)
+{
+    return session_count(s, RULES_SMTP) == s->m.envelope.nrcpts;
 }
 
 /* ---- the content ---- */
@@ -249,20 +318,21 @@ static void make_trace(struct session *s)
 /* The largest size that anybody may still get. */
 static uint64_t size_limit(const struct session *s)
 {
-    uint64_t limit = 0;
+    uint64_t limit = 0, ours = eligibility_max_size(s->m.settings->eligibility);
     for (size_t i = 0; i < s->m.envelope.nrcpts; i++) {
-        if (session_rcpt_reason(s, i) == NULL && s->m.rcpts[s->m.rcpts[i].same_as].max_size > limit)
-            limit = s->m.rcpts[s->m.rcpts[i].same_as].max_size;
+        if (session_rcpt_way(s, i) != RULES_SMTP && first_of(s, i)->policy.max_size > limit)
+            limit = first_of(s, i)->policy.max_size;
     }
-    return limit < s->m.settings->max_size ? limit : s->m.settings->max_size;
+    return limit < ours ? limit : ours;
 }
 
 bool session_begin_content(struct session *s, const char *dir)
 {
     struct message *m = &s->m;
-    if (session_count_diverted(s) == 0)
+    if (all_by_smtp(s))
         return false;
     make_trace(s);
+    m->headers = rules_headers_new(rules_of(m));
     m->content = content_new(dir, m->settings->spool_memory, size_limit(s), m->trace.data, m->trace.len);
     return true;
 }
@@ -299,6 +369,7 @@ bool session_header(struct session *s, const char *name, const char *value)
         keep_message_id(m, value);
     m->has_date = m->has_date || strcasecmp(name, "Date") == 0;
     m->has_from = m->has_from || strcasecmp(name, "From") == 0;
+    rules_headers_add(rules_of(m), m->headers, name, value);
     enum result r = content_header(m->content, name, value, &m->failed);
     return r == RESULT_OK || give_up(m, r);
 }
@@ -322,11 +393,15 @@ bool session_finish_content(struct session *s)
     enum result r = content_finish(m->content, &m->failed);
     if (r != RESULT_OK)
         return give_up(m, r);
+    m->complete = true;
     for (size_t i = 0; i < m->envelope.nrcpts; i++) {
-        if (m->rcpts[i].reason == NULL && content_size(m->content) > m->rcpts[i].max_size)
-            m->rcpts[i].reason = "larger than the policy's max_size";
+        struct message_rcpt *rcpt = &m->rcpts[i];
+        if (!may_cross(rcpt) || rcpt->same_as != i)
+            continue;
+        judge_by_rules(s, i);
+        rcpt->reason = eligibility_of_policy(&rcpt->policy, content_size(m->content), NULL);
     }
     if (content_is_8bit(m->content)) /* what an SMTP client of the MTA's would conclude */
         m->envelope.body = BODY_8BITMIME;
-    return session_count_diverted(s) > 0;
+    return !all_by_smtp(s);
 }

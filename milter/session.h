@@ -13,19 +13,20 @@
 #include "lib/address.h"
 #include "lib/buf.h"
 #include "lib/digest.h"
+#include "lib/eligibility.h"
 #include "lib/envelope.h"
 #include "milter/content.h"
-#include "milter/eligibility.h"
 #include "milter/settings.h"
 
 enum { QUEUE_ID_MAX = 64, MESSAGE_ID_HEADER_MAX = 990 };
 
 struct message_rcpt {
-    char *path;         /* exactly as the MTA gave it */
-    char *normal;       /* for comparing; NULL: malformed */
-    const char *reason; /* why by SMTP, or NULL: diverted */
-    uint64_t max_size;  /* of the policy */
-    size_t same_as;     /* an earlier recipient with the same address, or itself */
+    char *path;                       /* exactly as the MTA gave it */
+    char *normal;                     /* for comparing; NULL: malformed */
+    const char *reason;               /* why by SMTP, whatever rules say; or NULL */
+    struct eligibility_policy policy; /* of the domain, once known */
+    struct rules_decision decision;   /* of the rules */
+    size_t same_as;                   /* an earlier recipient with the same address, or itself */
 };
 
 struct message {
@@ -39,8 +40,11 @@ struct message {
     bool tls;
     bool mta_adds_headers; /* see struct session_mail */
     bool has_date, has_from, has_message_id;
-    const char *reason; /* why the whole message goes by SMTP, or NULL */
-    msec_t wait_left;   /* of discovery-wait */
+    const char *reason;            /* why the whole message goes by SMTP, or NULL */
+    msec_t wait_left;              /* of discovery-wait */
+    unsigned minute;               /* of the week, for rules */
+    struct rules_headers *headers; /* that rules ask for, seen so far */
+    bool complete;                 /* all content was seen: size and headers are known */
     struct buf trace;
     struct content *content; /* NULL before the headers */
     struct error failed;     /* content that can't be taken, or not be stored */
@@ -88,17 +92,27 @@ bool session_rcpt(struct session *s, const char *path, char *const *params, cons
                   char domain_r[DOMAIN_MAX + 1]);
 void session_judge(struct session *s, const struct eligibility_policy *policy);
 
-/* The recipients that would be diverted now; copies of one address count. */
-size_t session_count_diverted(const struct session *s);
-/* Why recipient `i` goes by SMTP, or NULL. */
+/*
+ * Where recipient `i` goes. While rules are open (until session_finish_content()) it is what may come of it at most:
+ * RULES_DIVERT before RULES_SHADOW before RULES_SMTP.
+ */
+enum rules_action session_rcpt_way(const struct session *s, size_t i);
+/* Of a recipient that goes by SMTP: why, if it is for another reason than a rule. */
 const char *session_rcpt_reason(const struct session *s, size_t i);
+/* The rule that decided about it, "default", or NULL: none was asked, or it is open. */
+const char *session_rcpt_rule(const struct session *s, size_t i);
+/* How many recipients go that way; copies of one address count. */
+size_t session_count(const struct session *s, enum rules_action way);
 
-/* The envelope is complete. False: nobody is left to divert to. `dir`: of the spool. */
+/* The envelope is complete. False: everybody's goes by SMTP. `dir`: of the spool. */
 bool session_begin_content(struct session *s, const char *dir);
 /* False: all of it goes by SMTP, or nothing more can be taken (message.failed). */
 bool session_header(struct session *s, const char *name, const char *value);
 bool session_body(struct session *s, const void *data, size_t len);
-/* False as above; else size and digest are fixed, and recipients whose policy has a smaller max_size are left to SMTP. */
+/*
+ * False as above; else size and digest are fixed, and what was open is decided: rules by size and header, recipients whose
+ * policy has a smaller max_size are left to SMTP.
+ */
 bool session_finish_content(struct session *s);
 
 #endif

@@ -8,28 +8,16 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "lib/clock.h"
 #include "lib/config.h"
-#include "lib/netaddr.h"
+#include "lib/eligibility.h"
 #include "lib/result.h"
-
-struct settings_list {
-    char **words;
-    size_t n;
-};
 
 struct settings {
     atomic_uint references;
-    const char *off; /* why nothing at all is diverted, or NULL */
+    struct eligibility *eligibility;
     char *hostname;
-    struct settings_list domains;
-    bool any_client, authenticated_clients, local_clients;
-    struct netaddr_list *networks; /* further clients; may be NULL */
-    struct settings_list transports;
-    struct settings_list divert_recipients, keep_recipients;
-    uint64_t max_size; /* UINT64_MAX: no limit */
     size_t spool_memory;
     bool tempfail; /* on-store-failure */
     msec_t discovery_wait, notify_hold, resubmission_window, expire_after;

@@ -3,9 +3,9 @@
 use Pontoon::Test;
 
 my $world = new_world();
-my $a     = $world->site('a', config => {
-    'milter.divert-clients' => ['authenticated', $world->client . '/32'],
-    'milter.keep-recipients' => ['dave@b.test']});
+my $a     = $world->site('a',
+    config => {'milter.divert-clients' => ['authenticated', $world->client . '/32']},
+    rules  => [[vip => {recipients => ['dave@b.test'], action => 'smtp'}]]);
 my $b = $world->site('b');
 $a->{main} = {
     always_bcc => 'postmaster@a.test',
@@ -40,7 +40,7 @@ submit(to => ['carol@b.test'], from => 'somebody@elsewhere.test');
 ok !bridged($mail), "a sender of another domain: SMTP";
 submit(to => ['dave@b.test']);
 ($mail) = $b->wait_mail('dave', 1);
-ok !bridged($mail), 'a recipient in keep-recipients: SMTP';
+ok !bridged($mail), 'a recipient whom a rule leaves to SMTP';
 submit(to => ['carol@a.test']);
 ($mail) = $a->wait_mail('carol', 1);
 ok !bridged($mail), 'a local recipient: delivered here';

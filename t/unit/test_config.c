@@ -33,6 +33,8 @@ static void defaults_parse(void **state)
     size_t n;
     for (size_t i = 0; config_table[i].name != NULL; i++) {
         char key[100];
+        if (strcmp(config_table[i].section, "rule") == 0)
+            continue; /* there is no rule */
         snprintf(key, sizeof key, "%s%s%s", config_table[i].section, config_table[i].section[0] ? "." : "",
                  config_table[i].name);
         assert_string_equal(config_where(c, key), "default");
@@ -73,10 +75,12 @@ static void sample_parses(void **state)
         }
     }
     c = good(text);
-    unsigned entries = 0;
+    unsigned entries = 0, titled = 0;
     while (config_table[entries].name != NULL)
         entries++;
-    assert_int_equal(set, entries);
+    for (const struct config_section *section = config_sections; section->name != NULL; section++)
+        titled += section->title != NULL;
+    assert_int_equal(set, entries + 2 * titled); /* "#rule NAME {" and "#}" */
     assert_string_not_equal(config_where(c, "bridge.listen"), "default");
     config_free(&c);
     free(text);
@@ -109,10 +113,10 @@ static void values_and_places(void **state)
                             "cher.example }\n"
                             "milter {\n"
                             "  socket-mode = 0666\n"
-                            "  divert-recipients = {*, *@b.test, user+tag@c.test}\n"
-                            "  keep-recipients = @x.test\n"
-                            "  keep-recipients += {y.test, 'z.test'}\n"
-                            "  divert-clients = {}\n"
+                            "  divert-clients = {*, *@b.test, user+tag@c.test}\n"
+                            "  transports = @x.test\n"
+                            "  transports += {y.test, 'z.test'}\n"
+                            "\n"
                             "  notify-hold = 1500ms max-size=10m\n"
                             "}\n"
                             "store { listen = {[::1]:8443, *:443} }\n"
@@ -131,16 +135,14 @@ static void values_and_places(void **state)
     assert_string_equal(config_where(c, "domains"), "t.conf:4");
     assert_int_equal(config_number(c, "milter.socket-mode"), 0666);
     assert_string_equal(config_where(c, "milter.socket-mode"), "t.conf:8");
-    l = config_list(c, "milter.divert-recipients", &n);
+    l = config_list(c, "milter.divert-clients", &n);
     assert_int_equal(n, 3);
     assert_string_equal(l[0], "*");
     assert_string_equal(l[1], "*@b.test");
     assert_string_equal(l[2], "user+tag@c.test");
-    l = config_list(c, "milter.keep-recipients", &n);
+    l = config_list(c, "milter.transports", &n);
     assert_int_equal(n, 3);
     assert_string_equal(l[2], "z.test");
-    config_list(c, "milter.divert-clients", &n);
-    assert_int_equal(n, 0);
     assert_int_equal(config_time(c, "milter.notify-hold"), 1500);
     assert_int_equal(config_number(c, "milter.max-size"), 10 << 20);
     l = config_list(c, "policy.inbound", &n);
@@ -219,6 +221,60 @@ static void duplicates(void **state)
     bad("milter { transports = a\n}\nmilter {\n transports += b }", "t.conf:4: transports is set twice");
 }
 
+static void titled_sections(void **state)
+{
+    (void)state;
+    struct config *c = good("rule \"one\" {\n  recipients = {a.test,\n b.test}\n percent = 12.5 action = divert }\n"
+                            "milter { divert = no }\n"
+                            "rule two {}\n"
+                            "rule three.x-y_Z { recipients = {} percent = 0.01% min-size = 4K }\n");
+    size_t n;
+    assert_int_equal(config_count(c, "rule"), 3);
+    assert_int_equal(config_count(c, "milter"), 0);
+    const struct config *r = config_nth(c, "rule", 0);
+    assert_string_equal(config_title(r), "one");
+    const char *const *l = config_list(r, "rule.recipients", &n);
+    assert_int_equal(n, 2);
+    assert_string_equal(l[1], "b.test");
+    assert_string_equal(config_where(r, "rule.recipients"), "t.conf:2");
+    assert_int_equal(config_number(r, "rule.percent"), 1250);
+    assert_string_equal(config_string(r, "rule.action"), "divert");
+    r = config_nth(c, "rule", 1);
+    assert_string_equal(config_title(r), "two");
+    assert_string_equal(config_title_where(r), "t.conf:6");
+    assert_string_equal(config_where(r, "rule.recipients"), "default");
+    assert_string_equal(config_string(r, "rule.action"), "smtp");
+    assert_int_equal(config_number(r, "rule.percent"), 10000);
+    r = config_nth(c, "rule", 2);
+    assert_string_equal(config_title(r), "three.x-y_Z");
+    config_list(r, "rule.recipients", &n);
+    assert_int_equal(n, 0);
+    assert_string_equal(config_where(r, "rule.recipients"), "t.conf"); /* set, and empty */
+    assert_int_equal(config_number(r, "rule.percent"), 1);
+    assert_int_equal(config_number(r, "rule.min-size"), 4096);
+    config_free(&c);
+
+    bad("rule a {}\n\nrule b {\n action = no }", "t.conf:4: action: \"no\" is none of");
+    bad("rule a {\n percent = 1\n percent = 2 }", "t.conf:3: percent is set twice (first at t.conf:2)");
+    bad("rule a {\n foo = 1 }", "t.conf:2: section rule: no such option 'foo'");
+    bad("rule a {}\nrule b {}\nrule a {}\n", "t.conf:3: ");
+    bad("\nrule {}", "t.conf:2: missing title for section 'rule'");
+    bad("\nrule \"a b\" {}", "t.conf:2: rule \"a b\": a name is");
+    bad("\nrule \"\" {}", "t.conf:2: rule \"\": a name is");
+    static const char *const bad_percent[] = {
+        "101", "100.01", "-1", "1.", "1.234", "x", "1 %", "1%%", "99999999999999999999", ".5"};
+    for (size_t i = 0; i < sizeof bad_percent / sizeof *bad_percent; i++) {
+        char text[100];
+        snprintf(text, sizeof text, "rule a { percent = \"%s\" }", bad_percent[i]);
+        bad(text, "t.conf:1: percent: ");
+    }
+    char *many = mem_zero(1, 40000), *end = many;
+    for (int i = 0; i < 1001; i++)
+        end += sprintf(end, "rule r%d {}\n", i);
+    bad(many, "t.conf:1001: more than 1000 sections rule");
+    mem_free(&many);
+}
+
 static unsigned error_lines;
 
 static void count_errors(enum log_level level, const char *text)
@@ -280,6 +336,17 @@ static void includes(void **state)
     assert_string_equal(config_where(c, "milter.divert"), where);
     config_free(&c);
 
+    write_file("two.conf", "\nrule two {}\n");
+    write_file("one.conf", "include(\"two.conf\")\nrule one {}\n");
+    assert_int_equal(config_load(path, &c, &err), RESULT_OK);
+    assert_int_equal(config_count(c, "rule"), 2);
+    assert_string_equal(config_title(config_nth(c, "rule", 0)), "one");
+    assert_string_equal(config_title(config_nth(c, "rule", 1)), "two");
+    config_free(&c);
+    write_file("two.conf", "\nrule one {}\n");
+    bad_file("main.conf", "two.conf:2: rule \"one\" is there twice (first at ");
+    write_file("one.conf", "# one\nmilter {\n divert = no\n}\ninclude(\"two.conf\")\n");
+
     write_file("two.conf", "\ndomains = !\n");
     bad_file("main.conf", "two.conf:2: domains: ");
     write_file("two.conf", "\n\ninclude(\"one.conf\")\n");
@@ -327,6 +394,7 @@ int main(void)
         cmocka_unit_test(syntax_errors),
         cmocka_unit_test(bad_values),
         cmocka_unit_test(duplicates),
+        cmocka_unit_test(titled_sections),
         cmocka_unit_test(all_errors_are_logged),
         cmocka_unit_test_setup_teardown(includes, make_dir, remove_dir),
     };

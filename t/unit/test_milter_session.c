@@ -14,7 +14,8 @@
 /* ---- the fake store and MTA: they write down what happens, in order ---- */
 
 static char story[4000];
-static enum result put_result;
+static enum result put_result, shadow_result;
+static char stored_id[MESSAGE_ID_LEN + 1];
 static size_t put_stored;
 static const char *put_resubmission_of;
 static enum result withdraw_result;
@@ -39,13 +40,17 @@ enum result store_put(struct store *store, const struct store_message *m, struct
 {
     (void)store;
     uint8_t digest[DIGEST_SIZE];
-    tell("put");
+    tell(m->shadow ? "shadow" : "put");
     for (size_t i = 0; i < m->envelope->nrcpts; i++)
         tell(" %s%s%s", m->envelope->rcpts[i].address, m->envelope->rcpts[i].notify ? "/" : "",
              m->envelope->rcpts[i].notify ? m->envelope->rcpts[i].notify : "");
     tell(".");
-    if (put_result != RESULT_OK)
-        return error_set(err, put_result, "disk full");
+    if (put_result != RESULT_OK || (m->shadow && shadow_result != RESULT_OK))
+        return error_set(err, RESULT_TEMP, "disk full");
+    if (!m->shadow)
+        snprintf(stored_id, sizeof stored_id, "%s", m->id);
+    else
+        assert_string_not_equal(m->id, stored_id);
     mem_free(&stored_bytes);
     stored_len = m->trace_len + spool_size(body);
     stored_bytes = mem_zero(stored_len + 1, 1);
@@ -98,13 +103,18 @@ static int begin(void **state)
     struct config *c;
     struct error err;
     story[0] = '\0';
-    put_result = withdraw_result = RESULT_OK;
+    put_result = withdraw_result = shadow_result = RESULT_OK;
+    stored_id[0] = '\0';
     put_stored = SIZE_MAX;
     put_resubmission_of = NULL;
     deletions_left = 1000;
     assert_int_equal(config_parse("hostname = mail.a.test domains = a.test\n"
                                   "policy { outbound = https://s.a.test }\n"
-                                  "milter { keep-recipients = vip@b.test spool-memory = 64K }",
+                                  "milter { spool-memory = 64K }\n"
+                                  "rule vip { recipients = {vip@b.test, big-vip@b.test} }\n"
+                                  "rule big { recipients = big@b.test min-size = 2K action = smtp }\n"
+                                  "rule bulk { headers = \"precedence: bulk\" action = shadow }\n"
+                                  "rule look { recipients = {look@b.test} action = shadow }\n",
                                   "t.conf", &c, &err),
                      RESULT_OK);
     assert_int_equal(settings_new(c, &current, &err), RESULT_OK);
@@ -137,7 +147,9 @@ static void rcpt_with(const char *path, char *const *params, uint64_t max_size)
     if (session_rcpt(s, path, params, "smtp", domain)) {
         struct eligibility_policy p = {.state = DISCOVERY_POLICY, .mode = POLICY_ENFORCE, .inbound = true};
         p.max_size = max_size;
-        if (strcmp(domain, "b.test") != 0)
+        if (strcmp(domain, "testing.test") == 0)
+            p.mode = POLICY_TESTING;
+        else if (strcmp(domain, "b.test") != 0)
             p.state = DISCOVERY_NONE;
         session_judge(s, &p);
     }
@@ -181,9 +193,11 @@ static void order_of_events(void **state)
     rcpt("<dan@d.test>");
     rcpt("<vip@b.test>");
     rcpt("<carol@B.test>");
-    assert_int_equal(session_count_diverted(s), 2);
+    assert_int_equal(session_count(s, RULES_DIVERT), 2);
     assert_string_equal(session_rcpt_reason(s, 1), "domain takes no part");
-    assert_string_equal(session_rcpt_reason(s, 2), "in keep-recipients");
+    assert_int_equal(session_rcpt_way(s, 2), RULES_SMTP);
+    assert_null(session_rcpt_reason(s, 2));
+    assert_string_equal(session_rcpt_rule(s, 2), "vip");
     assert_true(session_begin_content(s, "/tmp"));
     assert_true(session_header(s, "message-id", "\n <1@a.test> "));
     assert_true(session_header(s, "Message-ID", " <2@a.test>"));
@@ -351,7 +365,7 @@ static void one_address_many_times(void **state)
     rcpt("<BOB@B.test>");
     rcpt("<carol@b.test>");
     rcpt_with("<carol@b.test>", odd, UINT64_MAX);
-    assert_int_equal(session_count_diverted(s), 3);
+    assert_int_equal(session_count(s, RULES_DIVERT), 3);
     assert_true(session_begin_content(s, "/tmp"));
     divert_message(s, NULL, &mta);
     assert_string_equal(story, "put bob@b.test/NEVER. delete <bob@b.test>. delete <bob@b.test>. delete <BOB@B.test>."
@@ -415,6 +429,114 @@ static void resubmission(void **state)
     assert_string_equal(story, "put bob@b.test."); /* nothing was stored, so nothing is taken back */
 }
 
+/* One message, three ways: diverted, shadowed, by SMTP. */
+static void three_ways(void **state)
+{
+    (void)state;
+    assert_true(mail("<alice@a.test>", none));
+    rcpt("<bob@b.test>");
+    rcpt("<look@b.test>");
+    rcpt("<vip@b.test>");
+    rcpt("<bob@testing.test>");
+    rcpt("<Look@b.test>");
+    assert_true(session_begin_content(s, "/tmp"));
+    send_body("x\r\n");
+    assert_int_equal(divert_message(s, NULL, &mta), DIVERT_CONTINUE);
+    assert_string_equal(story, "put bob@b.test. delete <bob@b.test>. release."
+                               "shadow look@b.test bob@testing.test. release.");
+    assert_int_equal(session_count(s, RULES_SHADOW), 3);
+    assert_string_equal(session_rcpt_rule(s, 0), "default");
+    assert_string_equal(session_rcpt_rule(s, 4), "look");
+
+    story[0] = '\0'; /* nobody diverted: nothing is deleted */
+    assert_true(mail("<alice@a.test>", none));
+    rcpt("<look@b.test>");
+    assert_true(session_begin_content(s, "/tmp"));
+    divert_message(s, NULL, &mta);
+    assert_string_equal(story, "shadow look@b.test. release.");
+}
+
+/* Whatever becomes of the copy, the mail goes on. */
+static void shadow_failures(void **state)
+{
+    (void)state;
+    shadow_result = RESULT_TEMP;
+    current->tempfail = true;
+    assert_true(mail("<alice@a.test>", none));
+    rcpt("<bob@b.test>");
+    rcpt("<look@b.test>");
+    assert_true(session_begin_content(s, "/tmp"));
+    assert_int_equal(divert_message(s, NULL, &mta), DIVERT_CONTINUE);
+    assert_string_equal(story, "put bob@b.test. delete <bob@b.test>. release.shadow look@b.test.");
+
+    static char big[100000];
+    assert_true(mail("<alice@a.test>", none)); /* the spool's directory is not there */
+    rcpt("<look@b.test>");
+    assert_true(session_begin_content(s, "/nonexistent"));
+    memset(big, 'x', sizeof big);
+    assert_false(session_body(s, big, sizeof big));
+    assert_int_equal(divert_message(s, NULL, &mta), DIVERT_CONTINUE);
+
+    story[0] = '\0'; /* the MTA goes away: the client comes again, and the copy is made then */
+    deletions_left = 0;
+    assert_true(mail("<alice@a.test>", none));
+    rcpt("<bob@b.test>");
+    rcpt("<look@b.test>");
+    assert_true(session_begin_content(s, "/tmp"));
+    divert_message(s, NULL, &mta);
+    assert_string_equal(story, "put bob@b.test. withdraw.");
+}
+
+/* Rules by size and header are open until the end of the message. */
+static void open_rules(void **state)
+{
+    (void)state;
+    char big[2048];
+    memset(big, 'x', sizeof big);
+    memcpy(big + sizeof big - 2, "\r\n", 2);
+    for (int size = 0; size < 2; size++) {
+        story[0] = '\0';
+        assert_true(mail("<alice@a.test>", none));
+        rcpt("<big@b.test>");
+        assert_null(session_rcpt_rule(s, 0));
+        assert_int_equal(session_rcpt_way(s, 0), RULES_DIVERT);
+        assert_true(session_begin_content(s, "/tmp"));
+        session_body(s, big + (size == 0 ? 500 : 0), sizeof big - (size == 0 ? 500 : 0));
+        divert_message(s, NULL, &mta);
+        assert_string_equal(story, size == 0 ? "put big@b.test. delete <big@b.test>. release." : "");
+        assert_string_equal(session_rcpt_rule(s, 0), size == 0 ? "default" : "big");
+    }
+    story[0] = '\0';
+    assert_true(mail("<alice@a.test>", none));
+    rcpt("<big@b.test>");
+    rcpt("<bob@b.test>");
+    assert_true(session_begin_content(s, "/tmp"));
+    session_header(s, "Precedence", " Bulk\r\n");
+    session_body(s, big, sizeof big);
+    divert_message(s, NULL, &mta);
+    assert_string_equal(story, "shadow bob@b.test. release.");
+    assert_string_equal(session_rcpt_rule(s, 1), "bulk");
+}
+
+static void snapshots(void **state)
+{
+    (void)state;
+    struct settings *old = settings_current();
+    struct settings *other;
+    struct config *c;
+    struct error err;
+    assert_int_equal(config_parse("milter { on-store-failure = tempfail }", "t.conf", &c, &err), RESULT_OK);
+    assert_int_equal(settings_new(c, &other, &err), RESULT_OK);
+    config_free(&c); /* settings don't point into it */
+    settings_install(other);
+    struct settings *fresh = settings_current();
+    assert_false(old->tempfail); /* still whole */
+    assert_true(fresh->tempfail);
+    settings_release(&old);
+    settings_release(&fresh);
+    assert_null(fresh);
+}
+
 static bool emptied;
 
 static void on_empty(void *arg)
@@ -455,6 +577,10 @@ int main(void)
         TEST(mta_gone),
         TEST(whole_header_is_diverted),
         TEST(resubmission),
+        TEST(three_ways),
+        TEST(shadow_failures),
+        TEST(open_rules),
+        TEST(snapshots),
         cmocka_unit_test(gate),
     };
     return test_run("milter_session", tests);

@@ -18,6 +18,7 @@ my @DAEMONS  = qw(milter store bridge);
 my %MTAS     = (postfix => 'Pontoon::Test::Postfix', sendmail => 'Pontoon::Test::Sendmail');
 
 # Options: pontoon => 0; users => [...]; config => {"section.name" => value or [list]}; main => {main.cf};
+# rules => [[NAME => {parameter => value}], ...];
 # filters => [...] (milters before pontoon's, as smtpd_milters has them); discovery => 0 (no record in the DNS);
 # mta => 'sendmail' (default: postfix), mc => lines for its sendmail.mc. The environment's PONTOON_TEST_MTA_A is stronger, for
 # site "a": so a scenario can be run with another MTA (see sendmail.t).
@@ -130,13 +131,28 @@ sub config_text {
     return $text . join '', map { "$_ {\n$section{$_}}\n" } sort keys %section;
 }
 
+# Sections with titles, in order: [rule => name => {parameter => value}], ...
+sub titled_text {
+    return join '', map {
+        my ($section, $title, $values) = @$_;
+        qq($section "$title" {\n) . config_text(%$values) . "}\n";
+    } @_;
+}
+
+# Replaces the rules, each [NAME => {parameter => value}], and writes the file.
+sub set_rules {
+    my ($self, @rules) = @_;
+    $self->{rules} = \@rules;
+    $self->configure;
+}
+
 # Changes settings and writes the file; reload() or restart() makes the daemons see them.
 sub configure {
     my ($self, %changes) = @_;
     $self->{settings} = {%{$self->{settings}}, %changes};
     delete @{$self->{settings}}{grep { !defined $changes{$_} } keys %changes};
     open my $fh, '>', $self->conf or croak $self->conf . ": $!";
-    print $fh config_text(%{$self->{settings}});
+    print $fh config_text(%{$self->{settings}}), titled_text(map { [rule => @$_] } @{$self->{rules} // []});
     close $fh or croak $self->conf . ": $!";
 }
 
