@@ -54,6 +54,8 @@ static void set_verdict(struct verdict *v, enum verdict_kind kind, const char *d
 
 static void verdict_from_job(struct verdict *v, const struct job_rcpt *r)
 {
+    if (r->comparison.smtp != STORE_SMTP_UNKNOWN)
+        verdict_compare(v, r->comparison.smtp == STORE_SMTP_ARRIVED, r->comparison.delta, r->comparison.differences);
     switch (r->state) {
     case JOB_DELIVERED: set_verdict(v, VERDICT_DELIVERED, r->dsn, r->text); break;
     case JOB_FAILED: set_verdict(v, VERDICT_REJECTED, r->dsn, r->text); break;
@@ -129,6 +131,7 @@ static struct job *new_job(const struct batch *b, const struct notification_mess
     snprintf(job->iss, sizeof job->iss, "%s", b->n->iss);
     snprintf(job->aud, sizeof job->aud, "%s", b->n->aud);
     snprintf(job->peer, sizeof job->peer, "%s", b->peer);
+    job->shadow = b->n->shadow;
     job->m = *m;
     envelope_init(&job->m.envelope);
     envelope_copy_sender(&job->m.envelope, &m->envelope);
@@ -157,19 +160,20 @@ static void reject_all(struct item *item, const char *dsn, const char *text)
  * What is decided without a delivery: settled before, not for us, or too large for us. True: the recipient has to be
  * tried, or is being tried. What goes by SMTP is never refused for its size: that is the MTA's to say.
  */
-static bool needs_delivery(const struct context *ctx, const struct job *known, const struct notification_message *m,
+static bool needs_delivery(const struct batch *b, const struct job *known, const struct notification_message *m,
                            const char *address, struct verdict *v)
 {
+    const struct config *config = b->ctx->config;
     const struct job_rcpt *r = find_rcpt(known, address);
-    uint64_t max = (uint64_t)config_number(ctx->config, "bridge.max-size");
-    const char *closed = recipients_closed(ctx->config);
+    uint64_t max = (uint64_t)config_number(config, "bridge.max-size");
+    const char *closed = recipients_closed(config, b->n->shadow);
     if (r != NULL && (r->state == JOB_DELIVERED || r->state == JOB_FAILED)) {
         verdict_from_job(v, r);
         return false;
     }
     if (r != NULL && r->state == JOB_PENDING)
         return true;
-    if (closed != NULL || !recipients_migrated(ctx->recipients, address)) {
+    if (closed != NULL || !recipients_migrated(b->ctx->recipients, address)) {
         set_verdict(v, VERDICT_USE_SMTP, "4.7.0", closed ? closed : "this recipient does not take part yet");
         return false;
     }
@@ -191,13 +195,13 @@ static void begin_message(struct batch *b, struct item *item, const struct notif
                           const struct job *known)
 {
     struct context *ctx = b->ctx;
-    struct active *a = deliveries_find(ctx->deliveries, b->n->iss, b->n->aud, m->id);
+    struct active *a = deliveries_find(ctx->deliveries, &(struct job_name){b->n->iss, b->n->aud, m->id, b->n->shadow});
     struct job *job = a == NULL ? new_job(b, m) : NULL;
     bool any = false;
     for (size_t i = 0; i < m->envelope.nrcpts; i++) {
         const struct envelope_rcpt *r = &m->envelope.rcpts[i];
         struct verdict *v = &item->verdicts->rcpts[i].verdict;
-        if (!needs_delivery(ctx, known, m, r->address, v))
+        if (!needs_delivery(b, known, m, r->address, v))
             continue;
         if (a != NULL && find_rcpt(active_job(a), r->address) == NULL) {
             set_verdict(v, VERDICT_DEFERRED, "4.3.0", "other recipients of this message are under way");
@@ -225,10 +229,12 @@ static void take_message(struct batch *b, struct item *item, const struct notifi
     struct context *ctx = b->ctx;
     struct job *known = NULL;
     struct error err;
-    log_info("%s: notified by %s[%s], from=<%s>, size=%" PRIu64 ", nrcpt=%zu, pontoon=%s", m->id, b->n->iss, b->peer,
-             m->envelope.sender, m->size, m->envelope.nrcpts, m->id);
-    jobs_add_event(ctx->jobs, b->n->iss, b->n->aud, m->id, NULL, "notified", b->peer);
-    if (jobs_find(ctx->jobs, b->n->iss, b->n->aud, m->id, &known, &err) != RESULT_OK) {
+    log_info("%s: notified%s by %s[%s], from=<%s>, size=%" PRIu64 ", nrcpt=%zu, pontoon=%s", m->id,
+             b->n->shadow ? " of a shadow" : "", b->n->iss, b->peer, m->envelope.sender, m->size, m->envelope.nrcpts,
+             m->id);
+    const struct job_name name = {b->n->iss, b->n->aud, m->id, b->n->shadow};
+    jobs_add_event(ctx->jobs, &name, NULL, "notified", b->peer);
+    if (jobs_find(ctx->jobs, &name, &known, &err) != RESULT_OK) {
         log_error("%s: look up in the queue: %s", m->id, err.text);
         for (size_t i = 0; i < item->verdicts->nrcpts; i++)
             set_verdict(&item->verdicts->rcpts[i].verdict, VERDICT_DEFERRED, "4.3.0", "the queue can't be read now");

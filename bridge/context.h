@@ -13,6 +13,7 @@
 #include "lib/loop.h"
 #include "lib/smtp_client.h"
 
+struct arrivals;
 struct deliveries;
 struct receipts;
 struct recipients;
@@ -33,8 +34,9 @@ struct context {
     struct slots *slots;           /* who may open a transaction */
     struct deliveries *deliveries; /* messages under way */
     struct receipts *receipts;
-    struct witness *witness; /* what survives a crash of ours */
-    bool draining;           /* SIGTERM came: nothing new is begun */
+    struct arrivals *arrivals; /* what comes by SMTP, for comparing shadows with it */
+    struct witness *witness;   /* what survives a crash of ours */
+    bool draining;             /* SIGTERM came: nothing new is begun */
 };
 
 #endif

@@ -20,7 +20,7 @@ struct active {
     struct active *next; /* all */
     struct deliveries *all;
     struct delivery *delivery;
-    const char *iss, *aud, *id; /* the job's */
+    struct job_name name;
     struct watch *watches;
 };
 
@@ -28,18 +28,20 @@ struct deliveries {
     struct context *ctx;
     void *tree; /* tsearch(3) */
     struct active *list;
-    unsigned count;
-    bool more;     /* promised messages of before the restart wait in the queue, */
-    int64_t after; /* behind this one */
+    unsigned counts[2]; /* mail, shadows */
+    bool more;          /* promised messages of before the restart wait in the queue, */
+    int64_t after;      /* behind this one */
 };
 
 static int compare(const void *a, const void *b)
 {
     const struct active *x = a, *y = b;
-    int c = strcmp(x->id, y->id);
+    int c = strcmp(x->name.id, y->name.id);
     if (c == 0)
-        c = strcmp(x->iss, y->iss);
-    return c != 0 ? c : strcmp(x->aud, y->aud);
+        c = strcmp(x->name.iss, y->name.iss);
+    if (c == 0)
+        c = strcmp(x->name.aud, y->name.aud);
+    return c != 0 ? c : x->name.shadow - y->name.shadow;
 }
 
 struct deliveries *deliveries_new(struct context *ctx)
@@ -49,16 +51,16 @@ struct deliveries *deliveries_new(struct context *ctx)
     return d;
 }
 
-unsigned deliveries_count(const struct deliveries *d)
+unsigned deliveries_count(const struct deliveries *d, bool shadow)
 {
-    return d->count;
+    return d->counts[shadow];
 }
 
-unsigned deliveries_count_of(const struct deliveries *d, const char *iss)
+unsigned deliveries_count_of(const struct deliveries *d, const char *iss, bool shadow)
 {
     unsigned n = 0;
     for (const struct active *a = d->list; a != NULL; a = a->next)
-        n += strcmp(a->iss, iss) == 0;
+        n += a->name.shadow == shadow && strcmp(a->name.iss, iss) == 0;
     return n;
 }
 
@@ -69,7 +71,7 @@ static void active_free(struct active *a)
         p = &(*p)->next;
     *p = a->next;
     tdelete(a, &a->all->tree, compare);
-    a->all->count--;
+    a->all->counts[a->name.shadow]--;
     while (a->watches != NULL) {
         struct watch *w = a->watches;
         a->watches = w->next;
@@ -104,16 +106,16 @@ static void ended(void *arg, enum result result, const struct job *job)
     active_free(a);
     if (promised)
         receipts_kick(all->ctx->receipts);
-    if (all->more && all->count < TAKE_UP_MAX / 2) {
+    if (all->more && all->counts[false] + all->counts[true] < TAKE_UP_MAX / 2) {
         struct error err;
         if (deliveries_take_up(all, &err) != RESULT_OK)
             log_error("can't take up promised messages: %s", err.text);
     }
 }
 
-struct active *deliveries_find(struct deliveries *d, const char *iss, const char *aud, const char *id)
+struct active *deliveries_find(struct deliveries *d, const struct job_name *name)
 {
-    struct active key = {.iss = iss, .aud = aud, .id = id};
+    struct active key = {.name = *name};
     struct active **found = tfind(&key, &d->tree, compare);
     return found ? *found : NULL;
 }
@@ -121,9 +123,9 @@ struct active *deliveries_find(struct deliveries *d, const char *iss, const char
 struct active *deliveries_begin(struct deliveries *d, struct job *job, bool promised)
 {
     struct active *a = mem_zero(1, sizeof *a);
-    *a = (struct active){.next = d->list, .all = d, .iss = job->iss, .aud = job->aud, .id = job->m.id};
+    *a = (struct active){.next = d->list, .all = d, .name = job_name(job)};
     d->list = a;
-    d->count++;
+    d->counts[job->shadow]++;
     a->delivery = delivery_begin(d->ctx, job, promised, ended, a);
     if (tsearch(a, &d->tree, compare) == NULL)
         log_fatal("out of memory");
@@ -140,7 +142,8 @@ enum result deliveries_take_up(struct deliveries *d, struct error *err)
     for (size_t i = 0; i < list->n; i++) {
         struct job *job = list->jobs[i];
         d->after = job->key;
-        if (deliveries_find(d, job->iss, job->aud, job->m.id) != NULL)
+        const struct job_name name = job_name(job);
+        if (deliveries_find(d, &name) != NULL)
             continue;
         list->jobs[i] = NULL;
         deliveries_begin(d, job, true);

@@ -13,11 +13,12 @@ struct active; /* one message under way */
 
 struct deliveries *deliveries_new(struct context *ctx);
 void deliveries_free(struct deliveries **d); /* cancels what is under way */
-unsigned deliveries_count(const struct deliveries *d);
-unsigned deliveries_count_of(const struct deliveries *d, const char *iss);
+/* Shadows are counted by themselves, so that they never take the place of mail. */
+unsigned deliveries_count(const struct deliveries *d, bool shadow);
+unsigned deliveries_count_of(const struct deliveries *d, const char *iss, bool shadow);
 
 /* NULL if it is not under way. */
-struct active *deliveries_find(struct deliveries *d, const char *iss, const char *aud, const char *id);
+struct active *deliveries_find(struct deliveries *d, const struct job_name *name);
 /* Takes over the job; it must not be under way. */
 struct active *deliveries_begin(struct deliveries *d, struct job *job, bool promised);
 /* Takes up what was promised before a restart. */

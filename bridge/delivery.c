@@ -8,6 +8,7 @@
 #include "bridge/fetch.h"
 #include "bridge/peer_name.h"
 #include "bridge/slots.h"
+#include "bridge/smtp_copies.h"
 #include "bridge/witness.h"
 #include "lib/dsn.h"
 #include "lib/header.h"
@@ -28,6 +29,7 @@ struct delivery {
     struct context *ctx;
     struct job *job;
     bool promised;
+    bool taken_up; /* promised before a restart */
     delivery_done *ended;
     void *arg;
     struct slot *slot;        /* the right to open a transaction */
@@ -37,12 +39,14 @@ struct delivery {
     struct smtp_peer peer;
     struct smtp_transaction *t;
     struct fetch *fetch;
-    struct buf trace;      /* our header */
-    struct buf whole;      /* the content, when it is verified before DATA */
-    struct smtp_data scan; /* what the content's line ends are like */
-    bool streams;          /* else: verified while it streams */
-    bool go;               /* DATA was answered by 354 */
-    bool held_back;        /* the fetch waits for room */
+    struct buf trace;                      /* our header */
+    struct buf whole;                      /* the content, when it is verified before DATA */
+    struct smtp_data scan;                 /* what the content's line ends are like */
+    bool streams;                          /* else: verified while it streams */
+    bool go;                               /* DATA was answered by 354 */
+    bool held_back;                        /* the fetch waits for room */
+    struct fingerprint_maker *fingerprint; /* of a shadow, while it is fetched */
+    struct smtp_copies *copies;            /* a verified shadow waits for them */
     char relay[NETADDR_TEXT_SIZE + 256];
     uint64_t witness;         /* its number there while the final dot is unanswered or unnoted, else 0 */
     struct promise *promises; /* waiting for a flush */
@@ -65,7 +69,8 @@ bool delivery_promised(const struct delivery *d)
 
 static void event(struct delivery *d, const char *address, const char *what, const char *text)
 {
-    jobs_add_event(d->ctx->jobs, d->job->iss, d->job->aud, d->job->m.id, address, what, text);
+    const struct job_name name = job_name(d->job);
+    jobs_add_event(d->ctx->jobs, &name, address, what, text);
 }
 
 /* ---- the end ---- */
@@ -76,6 +81,8 @@ static void delivery_free(struct delivery *d)
         smtp_abort(&d->t);
     if (d->fetch != NULL)
         fetch_cancel(&d->fetch);
+    fingerprint_maker_free(&d->fingerprint);
+    smtp_copies_free(&d->copies);
     peer_names_cancel(d->ctx->peer_names, d);
     slots_leave(&d->slot);
     witness_forget(d->ctx->witness, d->witness);
@@ -115,10 +122,16 @@ static void log_rcpt(const struct delivery *d, const struct job_rcpt *r)
 {
     static const char *const words[JOB_STATES] = {
         [JOB_PENDING] = "deferred", [JOB_DELIVERED] = "sent", [JOB_FAILED] = "bounced", [JOB_DEFERRED] = "deferred"};
+    /* Postfix's words for probes: log tools don't count them as mail. */
+    static const char *const probe_words[JOB_STATES] = {[JOB_PENDING] = "undeliverable",
+                                                        [JOB_DELIVERED] = "deliverable",
+                                                        [JOB_FAILED] = "undeliverable",
+                                                        [JOB_DEFERRED] = "undeliverable"};
     const struct job *j = d->job;
     log_info("%s: to=<%s>, relay=%s, delay=%.2f, dsn=%s, status=%s (%s), pontoon=%s",
              j->queue_id[0] ? j->queue_id : j->m.id, r->address, r->relay ? r->relay : "none",
-             (double)(clock_now() - j->received) / 1000.0, r->dsn, words[r->state], r->text ? r->text : "", j->m.id);
+             (double)(clock_now() - j->received) / 1000.0, r->dsn, (j->shadow ? probe_words : words)[r->state],
+             r->text ? r->text : "", j->m.id);
 }
 
 /*
@@ -135,7 +148,7 @@ static void settle(struct delivery *d)
         r->since = clock_now();
         durable = durable || r->state != JOB_DEFERRED;
         log_rcpt(d, r);
-        event(d, r->address, job_state_name(r->state), r->text);
+        event(d, r->address, job_outcome_name(d->job->shadow, r->state), r->text);
     }
     d->job->next = clock_now();
     struct error err;
@@ -180,11 +193,62 @@ static void end_with(struct delivery *d, enum job_state state, const char *dsn, 
     settle(d);
 }
 
+/* ---- a shadow's end: COMPARING ---- */
+
+#define NOT_DELIVERED "fetched and verified, not delivered"
+
+static void end_shadow(void *arg)
+{
+    struct delivery *d = arg;
+    for (size_t i = 0; i < d->envelope.nrcpts; i++) {
+        if (!d->accepted[i])
+            continue;
+        decide(d, i, JOB_DELIVERED, "2.1.5", NOT_DELIVERED);
+        if (d->copies == NULL)
+            continue;
+        struct job_rcpt *r = &d->job->rcpts[d->map[i]];
+        r->comparison = smtp_copies_of(d->copies, i);
+        r->comparison.differences = mem_strdup(r->comparison.differences);
+        char *text = store_comparison_text(&r->comparison);
+        event(d, r->address, store_comparison_what(&r->comparison), text);
+        mem_free(&text);
+    }
+    smtp_copies_free(&d->copies);
+    settle(d);
+}
+
+/*
+ * It would have been delivered. If a milter of ours looks on, the message itself comes past it by SMTP; a promise of before a
+ * restart may have been kept waiting while nobody looked, so nothing is claimed about its copy.
+ */
+static void shadow_verified(struct delivery *d)
+{
+    struct context *ctx = d->ctx;
+    struct fingerprint *f = fingerprint_finish(&d->fingerprint);
+    slots_leave(&d->slot);
+    event(d, NULL, "verified", NULL);
+    if (!arrivals_observing(ctx->arrivals) || f->message_id[0] == '\0' || d->taken_up) {
+        fingerprint_free(&f);
+        end_shadow(d);
+        return;
+    }
+    d->copies = smtp_copies_new(ctx->loop, ctx->arrivals, &d->envelope, d->accepted, f,
+                                config_time(ctx->config, "bridge.shadow-wait"), end_shadow, d);
+}
+
 /* ---- HANDING: DATA ---- */
 
 static bool speaks_lmtp(const struct delivery *d)
 {
     return strcmp(config_string(d->ctx->config, "bridge.mta-protocol"), "lmtp") == 0;
+}
+
+/* The one place where content begins to go to the MTA: never for a shadow. */
+static void begin_data(struct delivery *d)
+{
+    if (d->job->shadow)
+        log_panic("%s: a shadow was about to be delivered", d->job->m.id);
+    smtp_data(d->t);
 }
 
 /* The final dot: from here to the durable note, the witness must know. */
@@ -287,7 +351,7 @@ static void on_begin(void *arg)
 {
     struct delivery *d = arg;
     if (d->streams)
-        smtp_data(d->t);
+        begin_data(d);
 }
 
 /* A bare LF could end DATA early in an MTA that takes it for a line end (SMTP smuggling). */
@@ -299,6 +363,11 @@ static bool content_is_clean(const struct delivery *d)
 static bool on_data(void *arg, const void *data, size_t len)
 {
     struct delivery *d = arg;
+    if (d->job->shadow) {
+        smtp_data_scan(&d->scan, data, len);
+        fingerprint_add_bytes(d->fingerprint, data, len);
+        return true;
+    }
     if (d->streams && (!d->go || smtp_backlog(d->t) > BACKLOG_MAX)) {
         d->held_back = true;
         return false;
@@ -326,10 +395,12 @@ static void on_fetched(void *arg, enum fetch_end end, const struct error *err)
                  "the content has a bare line feed or does not end a line: it can't go through SMTP unchanged");
     } else {
         event(d, NULL, "fetched", NULL);
-        if (d->streams)
+        if (d->job->shadow)
+            shadow_verified(d);
+        else if (d->streams)
             end_data(d);
         else
-            smtp_data(d->t);
+            begin_data(d);
     }
 }
 
@@ -365,6 +436,10 @@ static void on_envelope(void *arg, const struct smtp_reply *mail, const struct s
         smtp_abort(&d->t);
         settle(d);
         return;
+    }
+    if (d->job->shadow) { /* the MTA has said what it would do: it is let go */
+        smtp_abort(&d->t);
+        d->fingerprint = fingerprint_maker_new();
     }
     d->fetch = fetch_start(d->ctx, d->job->iss, &d->job->m, &fetch_callbacks, d);
 }
@@ -405,8 +480,8 @@ static void got_name(void *arg, const char *name)
     snprintf(d->peer.helo, sizeof d->peer.helo, "%s", name[0] != '[' ? name : d->job->iss);
     fill_trace(d);
     d->envelope.size = d->job->m.size + d->trace.len;
-    d->streams = d->job->m.size > (uint64_t)config_number(config, "bridge.verify-whole-max");
-    if (!d->streams)
+    d->streams = !d->job->shadow && d->job->m.size > (uint64_t)config_number(config, "bridge.verify-whole-max");
+    if (!d->streams && !d->job->shadow)
         buf_init(&d->whole, (size_t)d->job->m.size);
     smtp_data_init(&d->scan);
     d->t = smtp_begin(d->ctx->mta, &d->envelope, &d->peer, &smtp_callbacks, d);
@@ -436,7 +511,8 @@ static void fill_envelope(struct delivery *d)
 struct delivery *delivery_begin(struct context *ctx, struct job *job, bool promised, delivery_done *ended, void *arg)
 {
     struct delivery *d = mem_zero(1, sizeof *d);
-    *d = (struct delivery){.ctx = ctx, .job = job, .promised = promised, .ended = ended, .arg = arg};
+    *d = (struct delivery){
+        .ctx = ctx, .job = job, .promised = promised, .taken_up = promised, .ended = ended, .arg = arg};
     fill_envelope(d);
     d->slot = slots_enter(ctx->slots, job->iss, got_slot, d);
     return d;

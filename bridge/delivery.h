@@ -4,6 +4,10 @@
  *
  *   WAITING -> ASKING -> FETCHING -> HANDING -> NOTING -> gone
  *
+ * and of a shadow, which never comes to HANDING:
+ *
+ *   WAITING -> ASKING -> FETCHING -> COMPARING -> NOTING -> gone
+ *
  * What it is about is a struct job: its recipients in JOB_PENDING are the ones to try, the others stay
  * untouched. On the way each gets its state: DELIVERED and FAILED only once that is durable.
  */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bridge/arrivals.h"
 #include "bridge/context.h"
 #include "bridge/deliveries.h"
 #include "bridge/notifications.h"
@@ -161,7 +162,7 @@ static void listen_all(struct main *m)
 /* Whoever forgot policy.inbound would wonder why nothing comes in. */
 static void say_if_closed(const struct config *config)
 {
-    const char *closed = recipients_closed(config);
+    const char *closed = recipients_closed(config, false);
     if (closed != NULL)
         log_warning("policy (%s): every recipient is answered \"use-smtp\": %s", config_where(config, "policy.mode"),
                     closed);
@@ -183,6 +184,7 @@ static void open_parts(struct main *m)
     ctx->peer_names = peer_names_new(ctx->dns);
     ctx->slots = slots_new(ctx->loop);
     slots_set_limit(ctx->slots, (unsigned)config_number(config, "bridge.mta-connections-per-domain"));
+    ctx->arrivals = arrivals_new(ctx->loop, config);
     ctx->deliveries = deliveries_new(ctx);
     ctx->receipts = receipts_new(ctx);
     must(deliveries_take_up(ctx->deliveries, &err), &err);
@@ -215,7 +217,7 @@ static void drain_look(void *arg)
 {
     struct main *m = arg;
     unsigned left =
-        deliveries_count(m->ctx.deliveries) + receipts_count(m->ctx.receipts) + http_server_requests(m->server);
+        deliveries_count(m->ctx.deliveries, false) + receipts_count(m->ctx.receipts) + http_server_requests(m->server);
     if (left > 0 && clock_mono() < m->drain_until) {
         loop_timer_set(m->drain_timer, DRAIN_LOOK);
         return;
@@ -242,6 +244,7 @@ static void close_parts(struct main *m)
     loop_timer_free(&m->drain_timer);
     http_server_free(&m->server);
     deliveries_free(&m->ctx.deliveries);
+    arrivals_free(&m->ctx.arrivals);
     receipts_free(&m->ctx.receipts);
     slots_free(&m->ctx.slots);
     smtp_pool_free(&m->ctx.mta);

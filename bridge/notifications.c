@@ -67,9 +67,9 @@ static void verified(struct incoming *in)
     unsigned most_of_one = (unsigned)config_number(ctx->config, "bridge.queue-max-per-domain");
     if (late != NULL) {
         refuse(in, 400, late, 0);
-    } else if (deliveries_count(ctx->deliveries) + in->n->nmessages > most) {
+    } else if (deliveries_count(ctx->deliveries, in->n->shadow) + in->n->nmessages > most) {
         refuse(in, 503, "the queue is full", RETRY_AFTER_FULL);
-    } else if (deliveries_count_of(ctx->deliveries, in->n->iss) + in->n->nmessages > most_of_one) {
+    } else if (deliveries_count_of(ctx->deliveries, in->n->iss, in->n->shadow) + in->n->nmessages > most_of_one) {
         refuse(in, 429, "too many messages of this domain are under way", RETRY_AFTER_FULL);
     } else {
         struct notification *n = in->n;
@@ -116,15 +116,19 @@ static void take(struct incoming *in)
         refuse(in, 400, "Content-Type must be " NOTIFICATION_CONTENT_TYPE, 0);
         return;
     }
-    if (jws_parse(body, len, NOTIFICATION_TYP, &in->jws, &err) != RESULT_OK) {
+    static const char *const types[] = {NOTIFICATION_TYP, NOTIFICATION_SHADOW_TYP, NULL};
+    if (jws_parse_any(body, len, types, &in->jws, &err) != RESULT_OK) {
         refuse(in, 400, err.text, 0);
         return;
     }
     size_t payload_len;
     const char *payload = jws_payload(in->jws, &payload_len);
-    if (notification_parse(payload, payload_len, &in->n, &err) != RESULT_OK)
+    if (notification_parse(payload, payload_len, &in->n, &err) != RESULT_OK) {
         refuse(in, 400, err.text, 0);
-    else if (!config_is_our_domain(in->ctx->config, in->n->aud))
+        return;
+    }
+    in->n->shadow = strcmp(jws_typ(in->jws), NOTIFICATION_SHADOW_TYP) == 0;
+    if (!config_is_our_domain(in->ctx->config, in->n->aud))
         refuse(in, 403, "aud: not a domain of this site", 0);
     else if (!senders_allowed(in->ctx->recipients, in->n->iss))
         refuse(in, 403, "iss: this site takes no notifications from this domain", 0);

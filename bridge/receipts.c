@@ -67,12 +67,20 @@ static void note(struct receipt *r, bool told)
     msec_t next = clock_now() + retry_delay(r->job->attempts + 1, config_time(ctx->config, "bridge.retry-min"),
                                             config_time(ctx->config, "bridge.retry-max"), 0);
     struct error err;
-    const struct job *j = r->job;
-    enum result result =
-        told ? jobs_told(ctx->jobs, j->iss, j->aud, j->m.id, loop_relay_done, relay, &err)
-             : jobs_receipt_later(ctx->jobs, j->iss, j->aud, j->m.id, next, loop_relay_done, relay, &err);
+    const struct job_name name = job_name(r->job);
+    enum result result = told ? jobs_told(ctx->jobs, &name, loop_relay_done, relay, &err)
+                              : jobs_receipt_later(ctx->jobs, &name, next, loop_relay_done, relay, &err);
     if (result != RESULT_OK)
         loop_relay_done(relay, result, &err);
+}
+
+static void add_line(struct verdict_message *m, const struct job_rcpt *r)
+{
+    static const enum verdict_kind kinds[JOB_STATES] = {
+        [JOB_DELIVERED] = VERDICT_DELIVERED, [JOB_FAILED] = VERDICT_REJECTED, [JOB_DEFERRED] = VERDICT_DEFERRED};
+    struct verdict *v = verdict_message_add(m, r->address, kinds[r->state], r->dsn, r->text ? r->text : "");
+    if (r->comparison.smtp != STORE_SMTP_UNKNOWN)
+        verdict_compare(v, r->comparison.smtp == STORE_SMTP_ARRIVED, r->comparison.delta, r->comparison.differences);
 }
 
 /* The words of a receipt: settled recipients that the sender does not know about yet. */
@@ -81,12 +89,10 @@ static char *write_body(const struct job *job)
     struct verdicts v = {0};
     struct verdict_message *m = verdicts_add(&v, "");
     m->serial = job->m.serial;
-    static const enum verdict_kind kinds[JOB_STATES] = {
-        [JOB_DELIVERED] = VERDICT_DELIVERED, [JOB_FAILED] = VERDICT_REJECTED, [JOB_DEFERRED] = VERDICT_DEFERRED};
     for (size_t i = 0; i < job->nrcpts; i++) {
         const struct job_rcpt *r = &job->rcpts[i];
         if (!r->told && r->state != JOB_PENDING)
-            verdict_message_add(m, r->address, kinds[r->state], r->dsn, r->text ? r->text : "")->success = r->success;
+            add_line(m, r);
     }
     char *body = m->nrcpts > 0 ? receipt_write(m) : NULL;
     verdicts_clear(&v);
@@ -157,9 +163,10 @@ static void got_policy(void *arg, enum result result, const struct policy *polic
 
 static bool under_way(const struct receipts *rs, const struct job *job)
 {
+    const struct job_name name = job_name(job);
     for (const struct receipt *r = rs->list; r != NULL; r = r->next) {
-        if (strcmp(r->job->m.id, job->m.id) == 0 && strcmp(r->job->iss, job->iss) == 0 &&
-            strcmp(r->job->aud, job->aud) == 0)
+        const struct job_name its = job_name(r->job);
+        if (job_name_same(&its, &name))
             return true;
     }
     return false;

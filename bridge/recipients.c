@@ -10,11 +10,11 @@ struct recipients {
     struct patterns *migrated, *not_migrated, *senders, *refuse_senders;
 };
 
-const char *recipients_closed(const struct config *config)
+const char *recipients_closed(const struct config *config, bool shadow)
 {
     size_t ninbound;
     const char *mode = config_string(config, "policy.mode");
-    if (strcmp(mode, "testing") == 0)
+    if (strcmp(mode, "testing") == 0 && !shadow)
         return "this site is testing: its mail comes by SMTP";
     if (strcmp(mode, "none") == 0)
         return "this site is leaving: its mail comes by SMTP";

@@ -6,8 +6,9 @@
 
 #include "lib/config.h"
 
-/* Why no recipient of this site takes part now, by what the site itself publishes (policy.mode, policy.inbound); NULL: they do. */
-const char *recipients_closed(const struct config *config);
+/* Why no recipient of this site takes part now, by what the site itself publishes (policy.mode, policy.inbound); NULL: they do.
+   A site that tests takes shadows. */
+const char *recipients_closed(const struct config *config, bool shadow);
 /* The lists and tables of who takes part, made once for a configuration. */
 struct recipients;
 /* RESULT_PERM: a malformed pattern, RESULT_TEMP: a table that can't be read; with the place in the file. */

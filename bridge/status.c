@@ -23,7 +23,7 @@ static const char *trouble(const struct context *ctx, unsigned *retry_after_r)
         *retry_after_r = RETRY_AFTER_STOP;
         return "shutting down";
     }
-    if (deliveries_count(ctx->deliveries) >= (unsigned)config_number(ctx->config, "bridge.queue-max")) {
+    if (deliveries_count(ctx->deliveries, false) >= (unsigned)config_number(ctx->config, "bridge.queue-max")) {
         *retry_after_r = RETRY_AFTER_FULL;
         return "the queue is full";
     }

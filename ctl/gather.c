@@ -119,7 +119,7 @@ static void learn_job(struct trace *t, const struct job *j)
     }
     for (size_t i = 0; i < j->nrcpts; i++) {
         const struct job_rcpt *from = &j->rcpts[i];
-        struct trace_rcpt *to = add_rcpt(t, "bridge", from->address, job_state_name(from->state));
+        struct trace_rcpt *to = add_rcpt(t, "bridge", from->address, job_outcome_name(j->shadow, from->state));
         memcpy(to->dsn, from->dsn, sizeof to->dsn);
         to->text = mem_strdup(from->text);
         to->peer = mem_strdup(from->relay);
@@ -166,7 +166,8 @@ static enum result gather_jobs(struct trace *t, const struct site *site, struct 
         if (!is_job_of(t, j))
             continue;
         learn_job(t, j);
-        r = jobs_events(site->jobs, j->iss, j->aud, j->m.id, &events, &n, err);
+        const struct job_name name = job_name(j);
+        r = jobs_events(site->jobs, &name, &events, &n, err);
         if (r == RESULT_OK) {
             add_hops(t, "bridge", site->config, events, n);
             store_events_free(&events, n);

@@ -141,7 +141,7 @@ static bool job_line(const void *entry, size_t i, struct line *line_r)
     if (r->state != JOB_PENDING && r->told)
         return false;
     *line_r = (struct line){.address = r->address,
-                            .state = job_state_name(r->state),
+                            .state = job_outcome_name(job->shadow, r->state),
                             .status = r->dsn,
                             .text = r->text,
                             .peer = r->relay,
@@ -183,7 +183,7 @@ static int show_jobs(struct queue *q, struct jobs *jobs)
         return ctl_result_error(&err);
     for (size_t i = 0; i < list->n; i++) {
         const struct job *j = list->jobs[i];
-        struct message m = {"bridge", j->m.id, j->queue_id, j->m.envelope.sender, j->m.size, j->received, false};
+        struct message m = {"bridge", j->m.id, j->queue_id, j->m.envelope.sender, j->m.size, j->received, j->shadow};
         show_message(q, &m, j->nrcpts, job_line, j);
     }
     if (list->n == JOBS_MAX)

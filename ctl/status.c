@@ -122,7 +122,7 @@ static void print_rcpts(const char *title, const uint64_t rcpts[RCPT_STATES], bo
 {
     bool some = false;
     for (int i = 0; i < RCPT_STATES; i++) {
-        if (!all && rcpts[i] == 0)
+        if (rcpts[i] == 0 && (!all || i == RCPT_SHADOWED))
             continue;
         if (!some)
             printf("        %s:", title);

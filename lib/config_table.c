@@ -128,6 +128,9 @@ const struct config_entry config_table[] = {
     {"milter", "resubmission-window", CONFIG_TIME, "1h", 0, 30 * DAY, NULL, NULL,
      "The same message (bytes, Message-ID, sender, client, recipients) within this time is a client that did not get our "
      "answer: it is not stored twice. 0: off."},
+    {"milter", "observe", CONFIG_BOOL, "no", 0, 0, NULL, NULL,
+     "Tell pontoon-bridge (bridge.arrivals) what arrives by SMTP for our domains, for comparing others' shadows with it: envelope, "
+     "and hashes of header fields and body."},
     {"milter", "timeout", CONFIG_TIME, "2h", 10 * SEC, DAY, NULL, NULL,
      "How long the MTA may be silent on a milter connection."},
 
@@ -250,6 +253,11 @@ const struct config_entry config_table[] = {
      "Messages up to this size are fetched and verified before DATA begins; larger ones are verified while they stream, before the final dot."},
     {"bridge", "answer-within", CONFIG_TIME, "5s", 0, 5 * MIN, NULL, NULL,
      "How long a notification's answer waits for the messages to be delivered; what is not done by then is answered \"accepted\"."},
+    {"bridge", "arrivals", CONFIG_PATH, "/run/pontoon-bridge/arrivals", 0, 0, NULL, NULL,
+     "A socket, by which pontoon-milter (milter.observe) tells what arrives by SMTP, for comparing shadows with it. Members of the "
+     "group of its directory may write to it. \"\": none."},
+    {"bridge", "shadow-wait", CONFIG_TIME, "10m", 0, HOUR, NULL, NULL,
+     "How long a shadow that was fetched and verified waits for the same message by SMTP, if milter.observe is on."},
     {"bridge", "fetch-timeout", CONFIG_TIME, "30s", 100 * MS, 10 * MIN, NULL, NULL,
      "A store that sends nothing, or less than fetch-min-rate, for so long is given up."},
     {"bridge", "fetch-min-rate", CONFIG_SIZE, "10K", 1, GIB, NULL, NULL,

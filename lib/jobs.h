@@ -4,7 +4,8 @@
  * through here. No SQL outside jobs_sqlite*.c.
  *
  * A job is one message (iss, id) from one sender domain with its recipients at one of our domains (aud): each
- * domain has a notification and a token of its own. States per recipient:
+ * domain has a notification and a token of its own. A shadow is a job of its own: it never meets the message of the same
+ * id that was notified to be delivered. States per recipient:
  *   JOB_PENDING    promised ("accepted"), to be worked on
  *   JOB_DELIVERED  the MTA took it
  *   JOB_FAILED     the MTA refused it for good, or the content was wrong
@@ -26,6 +27,8 @@ struct jobs;
 
 enum job_state { JOB_PENDING, JOB_DELIVERED, JOB_FAILED, JOB_DEFERRED, JOB_STATES };
 const char *job_state_name(enum job_state state);
+/* The same for people: of a shadow "deliverable" and "undeliverable", as nothing is. */
+const char *job_outcome_name(bool shadow, enum job_state state);
 
 enum result jobs_open(const struct config *config, enum store_mode mode, struct jobs **jobs_r, struct error *err);
 void jobs_close(struct jobs **jobs);
@@ -35,16 +38,18 @@ struct job_rcpt {
     char *notify, *orcpt; /* or NULL */
     enum job_state state;
     char dsn[ERROR_DSN_MAX];
-    char *text;               /* the MTA's reply, or NULL */
-    char *relay;              /* the MTA that said it, "127.0.0.3[127.0.0.3]:10025", or NULL */
-    enum verdict_dsn success; /* who makes the success DSN that was asked for */
-    bool told;                /* the sender knows */
-    msec_t since;             /* when it came into this state */
+    char *text;                         /* the MTA's reply, or NULL */
+    char *relay;                        /* the MTA that said it, "127.0.0.3[127.0.0.3]:10025", or NULL */
+    enum verdict_dsn success;           /* who makes the success DSN that was asked for */
+    bool told;                          /* the sender knows */
+    msec_t since;                       /* when it came into this state */
+    struct store_comparison comparison; /* of a shadow; its strings are ours */
 };
 
 struct job {
     int64_t key; /* the row's, once it has one: for jobs_pending(); jobs_note() ignores it */
     char iss[DOMAIN_MAX + 1], aud[DOMAIN_MAX + 1];
+    bool shadow;                   /* to be asked about, fetched and compared, and never handed over */
     struct notification_message m; /* its envelope has no recipients: they are below */
     char peer[64];                 /* the notifier's address as text */
     char queue_id[64];             /* the receiving MTA's, from its 250, or "" */
@@ -62,9 +67,16 @@ struct job_list {
 };
 void job_list_free(struct job_list **list);
 
-/* What is known of (iss, aud, id): NULL if nothing. A read: never waits for a writer. */
-enum result jobs_find(struct jobs *jobs, const char *iss, const char *aud, const char *id, struct job **job_r,
-                      struct error *err);
+/* What one job is called: all four make it. Borrowed strings. */
+struct job_name {
+    const char *iss, *aud, *id;
+    bool shadow;
+};
+struct job_name job_name(const struct job *job);
+bool job_name_same(const struct job_name *a, const struct job_name *b);
+
+/* What is known of it: NULL if nothing. A read: never waits for a writer. */
+enum result jobs_find(struct jobs *jobs, const struct job_name *name, struct job **job_r, struct error *err);
 
 /*
  * Writes the job as it stands (inserts or replaces job and recipients, recipients not mentioned stay as they
@@ -73,11 +85,10 @@ enum result jobs_find(struct jobs *jobs, const char *iss, const char *aud, const
  */
 enum result jobs_note(struct jobs *jobs, const struct job *job, store_done *done, void *arg, struct error *err);
 /* The sender has been told of all settled recipients of this job; deferred ones are forgotten (it asks again). */
-enum result jobs_told(struct jobs *jobs, const char *iss, const char *aud, const char *id, store_done *done, void *arg,
-                      struct error *err);
+enum result jobs_told(struct jobs *jobs, const struct job_name *name, store_done *done, void *arg, struct error *err);
 /* The receipt could not be sent: again at `next`. */
-enum result jobs_receipt_later(struct jobs *jobs, const char *iss, const char *aud, const char *id, msec_t next,
-                               store_done *done, void *arg, struct error *err);
+enum result jobs_receipt_later(struct jobs *jobs, const struct job_name *name, msec_t next, store_done *done, void *arg,
+                               struct error *err);
 
 /* Jobs with pending recipients (restart), oldest first, behind the one with key `after` (0: from the start). */
 enum result jobs_pending(struct jobs *jobs, int64_t after, size_t max, struct job_list **list_r, struct error *err);
@@ -97,10 +108,10 @@ struct jobs_stats {
 enum result jobs_stats(struct jobs *jobs, struct jobs_stats *stats_r, struct error *err);
 
 /* The bridge's trace of a message; same form as the store's. */
-void jobs_add_event(struct jobs *jobs, const char *iss, const char *aud, const char *id, const char *address,
-                    const char *what, const char *text);
-enum result jobs_events(struct jobs *jobs, const char *iss, const char *aud, const char *id,
-                        struct store_event **events_r, size_t *n_r, struct error *err);
+void jobs_add_event(struct jobs *jobs, const struct job_name *name, const char *address, const char *what,
+                    const char *text);
+enum result jobs_events(struct jobs *jobs, const struct job_name *name, struct store_event **events_r, size_t *n_r,
+                        struct error *err);
 
 /* Forgets settled and told jobs received more than `history` ms ago, and pending ones never. */
 enum result jobs_purge(struct jobs *jobs, msec_t history, size_t max, bool *more_r, struct error *err);

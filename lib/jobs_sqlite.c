@@ -34,8 +34,34 @@ static const char schema_1[] =
 static const char schema_serial[] = "ALTER TABLE jobs ADD COLUMN serial INTEGER NOT NULL DEFAULT 0;";
 static const char schema_success[] = "ALTER TABLE job_rcpts ADD COLUMN success INTEGER NOT NULL DEFAULT 0;";
 
-static const char *const steps[] = {schema_1, trace_sqlite_schema, policy_cache_sqlite_schema, schema_serial,
-                                    schema_success};
+/* The tables anew, since a UNIQUE constraint can't be changed. smtp, delta and differences: struct store_comparison. */
+static const char schema_shadow[] =
+    "CREATE TABLE new_jobs ("
+    " job INTEGER PRIMARY KEY AUTOINCREMENT, iss TEXT NOT NULL, aud TEXT NOT NULL, id TEXT NOT NULL,"
+    " shadow INTEGER NOT NULL,"
+    " token TEXT NOT NULL, size INTEGER NOT NULL, digest BLOB NOT NULL, sender TEXT NOT NULL, body_type INTEGER NOT NULL,"
+    " smtputf8 INTEGER NOT NULL, declared INTEGER NOT NULL, ret TEXT, envid TEXT, peer TEXT NOT NULL,"
+    " queue_id TEXT NOT NULL, received INTEGER NOT NULL, next INTEGER NOT NULL, attempts INTEGER NOT NULL,"
+    " work INTEGER, serial INTEGER NOT NULL, UNIQUE (id, iss, aud, shadow));"
+    "INSERT INTO new_jobs SELECT job, iss, aud, id, 0, token, size, digest, sender, body_type, smtputf8, declared, ret,"
+    " envid, peer, queue_id, received, next, attempts, work, serial FROM jobs;"
+    "CREATE TABLE new_rcpts ("
+    " job INTEGER NOT NULL REFERENCES new_jobs ON DELETE CASCADE, address TEXT NOT NULL, notify TEXT, orcpt TEXT,"
+    " state INTEGER NOT NULL, dsn TEXT NOT NULL, text TEXT, relay TEXT, told INTEGER NOT NULL, since INTEGER NOT NULL,"
+    " n INTEGER NOT NULL, success INTEGER NOT NULL, smtp INTEGER NOT NULL, delta INTEGER NOT NULL, differences TEXT,"
+    " PRIMARY KEY (job, address)) WITHOUT ROWID;"
+    "INSERT INTO new_rcpts SELECT job, address, notify, orcpt, state, dsn, text, relay, told, since, n, success, 0, 0,"
+    " NULL"
+    " FROM job_rcpts;"
+    "DROP TABLE job_rcpts; DROP TABLE jobs;"
+    "ALTER TABLE new_jobs RENAME TO jobs; ALTER TABLE new_rcpts RENAME TO job_rcpts;"
+    "CREATE INDEX jobs_pending ON jobs (job) WHERE work = 0;"
+    "CREATE INDEX jobs_untold ON jobs (next) WHERE work = 1;"
+    "CREATE INDEX jobs_settled ON jobs (received) WHERE work IS NULL;"
+    "CREATE INDEX jobs_queue_id ON jobs (queue_id) WHERE queue_id <> '';";
+
+static const char *const steps[] = {schema_1,      trace_sqlite_schema, policy_cache_sqlite_schema,
+                                    schema_serial, schema_success,      schema_shadow};
 static const struct sqlite_schema schema = {"notification queue", steps, sizeof steps / sizeof steps[0]};
 
 const char *job_state_name(enum job_state state)
@@ -43,6 +69,13 @@ const char *job_state_name(enum job_state state)
     static const char *const names[JOB_STATES] = {
         [JOB_PENDING] = "pending", [JOB_DELIVERED] = "delivered", [JOB_FAILED] = "failed", [JOB_DEFERRED] = "deferred"};
     return names[state];
+}
+
+const char *job_outcome_name(bool shadow, enum job_state state)
+{
+    if (shadow && state == JOB_DELIVERED)
+        return "deliverable";
+    return shadow && state == JOB_FAILED ? "undeliverable" : job_state_name(state);
 }
 
 enum result jobs_open(const struct config *config, enum store_mode mode, struct jobs **jobs_r, struct error *err)
@@ -88,14 +121,19 @@ enum result jobs_writable(const struct jobs *jobs, struct error *err)
     return error_set(err, RESULT_PERM, "the notification queue %s is open for reading only", jobs->dir);
 }
 
-enum result jobs_key(struct sqlite_db *db, const char *iss, const char *aud, const char *id, int64_t *key_r,
-                     struct error *err)
+void jobs_bind_name(struct sqlite_stmt *st, const struct job_name *name)
+{
+    stmt_bind_text(st, name->id);
+    stmt_bind_text(st, name->iss);
+    stmt_bind_text(st, name->aud);
+    stmt_bind_int(st, name->shadow);
+}
+
+enum result jobs_key(struct sqlite_db *db, const struct job_name *name, int64_t *key_r, struct error *err)
 {
     *key_r = 0;
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT job FROM jobs WHERE id = ? AND iss = ? AND aud = ?");
-    stmt_bind_text(st, id);
-    stmt_bind_text(st, iss);
-    stmt_bind_text(st, aud);
+    struct sqlite_stmt *st = stmt_begin(db, "SELECT job FROM jobs WHERE id = ? AND iss = ? AND aud = ? AND shadow = ?");
+    jobs_bind_name(st, name);
     while (stmt_row(st))
         *key_r = stmt_get_int(st);
     return stmt_end(st, err);
@@ -145,9 +183,9 @@ static void settled_note(struct sqlite_change *c, enum result result)
 
 static enum result apply_told(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
 {
-    const struct job *job = ((struct job_change *)c)->job;
+    const struct job_name name = job_name(((struct job_change *)c)->job);
     int64_t key = 0;
-    enum result r = jobs_key(db, job->iss, job->aud, job->m.id, &key, err);
+    enum result r = jobs_key(db, &name, &key, err);
     if (r != RESULT_OK || key == 0)
         return r;
     struct sqlite_stmt *st = stmt_begin(db, "UPDATE job_rcpts SET told = 1 WHERE job = ? AND state <> ?");
@@ -166,11 +204,11 @@ static enum result apply_later(struct sqlite_change *c, struct sqlite_db *db, st
 {
     const struct job_change *l = (struct job_change *)c;
     struct sqlite_stmt *st =
-        stmt_begin(db, "UPDATE jobs SET next = ?, attempts = attempts + 1 WHERE id = ? AND iss = ? AND aud = ?");
+        stmt_begin(db, "UPDATE jobs SET next = ?, attempts = attempts + 1 WHERE id = ? AND iss = ? AND aud = ?"
+                       " AND shadow = ?");
+    const struct job_name name = job_name(l->job);
     stmt_bind_int(st, l->next);
-    stmt_bind_text(st, l->job->m.id);
-    stmt_bind_text(st, l->job->iss);
-    stmt_bind_text(st, l->job->aud);
+    jobs_bind_name(st, &name);
     return stmt_run(st, err);
 }
 
@@ -194,12 +232,13 @@ static enum result change_job(struct jobs *jobs, struct job *job, const struct j
     return RESULT_PERM;
 }
 
-static struct job *name_job(const char *iss, const char *aud, const char *id)
+static struct job *name_job(const struct job_name *name)
 {
     struct job *job = mem_zero(1, sizeof *job);
-    snprintf(job->iss, sizeof job->iss, "%s", iss);
-    snprintf(job->aud, sizeof job->aud, "%s", aud);
-    snprintf(job->m.id, sizeof job->m.id, "%s", id);
+    snprintf(job->iss, sizeof job->iss, "%s", name->iss);
+    snprintf(job->aud, sizeof job->aud, "%s", name->aud);
+    snprintf(job->m.id, sizeof job->m.id, "%s", name->id);
+    job->shadow = name->shadow;
     return job;
 }
 
@@ -209,18 +248,17 @@ enum result jobs_note(struct jobs *jobs, const struct job *job, store_done *done
     return change_job(jobs, jobs_copy(job), &how, done, arg, err);
 }
 
-enum result jobs_told(struct jobs *jobs, const char *iss, const char *aud, const char *id, store_done *done, void *arg,
-                      struct error *err)
+enum result jobs_told(struct jobs *jobs, const struct job_name *name, store_done *done, void *arg, struct error *err)
 {
     const struct job_change how = {.change = {.apply = apply_told}};
-    return change_job(jobs, name_job(iss, aud, id), &how, done, arg, err);
+    return change_job(jobs, name_job(name), &how, done, arg, err);
 }
 
-enum result jobs_receipt_later(struct jobs *jobs, const char *iss, const char *aud, const char *id, msec_t next,
-                               store_done *done, void *arg, struct error *err)
+enum result jobs_receipt_later(struct jobs *jobs, const struct job_name *name, msec_t next, store_done *done, void *arg,
+                               struct error *err)
 {
     const struct job_change how = {.change = {.apply = apply_later}, .next = next};
-    return change_job(jobs, name_job(iss, aud, id), &how, done, arg, err);
+    return change_job(jobs, name_job(name), &how, done, arg, err);
 }
 
 /* ---- forgetting ---- */

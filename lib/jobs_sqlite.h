@@ -18,9 +18,10 @@ struct jobs {
 /* RESULT_PERM if there is no writer. */
 enum result jobs_writable(const struct jobs *jobs, struct error *err);
 
+/* Binds id, iss, aud, shadow. */
+void jobs_bind_name(struct sqlite_stmt *st, const struct job_name *name);
 /* The row of a job, 0 if there is none. */
-enum result jobs_key(struct sqlite_db *db, const char *iss, const char *aud, const char *id, int64_t *key_r,
-                     struct error *err);
+enum result jobs_key(struct sqlite_db *db, const struct job_name *name, int64_t *key_r, struct error *err);
 
 /* ---- jobs_sqlite_rows.c: struct job from and to rows ---- */
 
@@ -32,7 +33,7 @@ struct job *jobs_copy(const struct job *job);
 /* Takes a statement over JOBS_COLUMNS to its end, then reads the recipients. */
 #define JOBS_COLUMNS                                                                                              \
     "j.job, j.iss, j.aud, j.id, j.token, j.size, j.digest, j.sender, j.body_type, j.smtputf8, j.declared, j.ret," \
-    " j.envid, j.peer, j.queue_id, j.received, j.next, j.attempts, j.serial"
+    " j.envid, j.peer, j.queue_id, j.received, j.next, j.attempts, j.serial, j.shadow"
 enum result jobs_read_list(struct sqlite_db *db, struct sqlite_stmt *st, struct job_list **list_r, struct error *err);
 
 /* ---- jobs_sqlite_events.c ---- */

@@ -15,6 +15,7 @@ struct line {
     struct jobs *jobs;
     msec_t when;
     char *iss, *aud, *id, *address, *what, *text;
+    bool shadow;
     bool early;               /* there is no such job yet */
     struct line *bucket_next; /* oldest first */
     struct line *older, *newer;
@@ -93,11 +94,17 @@ void jobs_waiting_free(struct jobs_waiting **w)
     mem_free(w);
 }
 
+static struct job_name line_name(const struct line *l)
+{
+    return (struct job_name){l->iss, l->aud, l->id, l->shadow};
+}
+
 static enum result apply_line(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
 {
     struct line *l = (struct line *)c;
+    const struct job_name name = line_name(l);
     int64_t key = 0;
-    enum result r = jobs_key(db, l->iss, l->aud, l->id, &key, err);
+    enum result r = jobs_key(db, &name, &key, err);
     l->early = r == RESULT_OK && key == 0;
     if (r != RESULT_OK || l->early)
         return r;
@@ -115,18 +122,19 @@ static void end_line(struct sqlite_change *c)
 
 void jobs_waiting_release(struct jobs *jobs, const struct job *job)
 {
+    const struct job_name name = job_name(job);
     struct line **at = bucket_of(jobs->waiting, job->m.id);
     while (*at != NULL) {
-        const struct line *l = *at;
-        if (strcmp(l->id, job->m.id) == 0 && strcmp(l->iss, job->iss) == 0 && strcmp(l->aud, job->aud) == 0)
+        const struct job_name its = line_name(*at);
+        if (job_name_same(&its, &name))
             sqlite_writer_submit(jobs->writer, &take(jobs->waiting, at)->change, NULL, NULL);
         else
             at = &(*at)->bucket_next;
     }
 }
 
-void jobs_add_event(struct jobs *jobs, const char *iss, const char *aud, const char *id, const char *address,
-                    const char *what, const char *text)
+void jobs_add_event(struct jobs *jobs, const struct job_name *name, const char *address, const char *what,
+                    const char *text)
 {
     if (jobs->writer == NULL || sqlite_writer_waiting(jobs->writer) > QUEUED_MAX)
         return;
@@ -134,31 +142,32 @@ void jobs_add_event(struct jobs *jobs, const char *iss, const char *aud, const c
     l->change = (struct sqlite_change){.apply = apply_line, .free = end_line, .lazy = true};
     l->jobs = jobs;
     l->when = clock_now();
-    l->iss = mem_strdup(iss);
-    l->aud = mem_strdup(aud);
-    l->id = mem_strdup(id);
+    l->iss = mem_strdup(name->iss);
+    l->aud = mem_strdup(name->aud);
+    l->id = mem_strdup(name->id);
+    l->shadow = name->shadow;
     l->address = mem_strdup(address);
     l->what = mem_strdup(what);
     l->text = mem_strdup(text);
     sqlite_writer_submit(jobs->writer, &l->change, NULL, NULL);
 }
 
-static enum result read_events(struct sqlite_db *db, const char *iss, const char *aud, const char *id,
-                               struct trace_list *list, struct error *err)
+static enum result read_events(struct sqlite_db *db, const struct job_name *name, struct trace_list *list,
+                               struct error *err)
 {
     int64_t key = 0;
-    enum result r = jobs_key(db, iss, aud, id, &key, err);
+    enum result r = jobs_key(db, name, &key, err);
     return r == RESULT_OK && key != 0 ? trace_sqlite_read(db, key, list, err) : r;
 }
 
-enum result jobs_events(struct jobs *jobs, const char *iss, const char *aud, const char *id,
-                        struct store_event **events_r, size_t *n_r, struct error *err)
+enum result jobs_events(struct jobs *jobs, const struct job_name *name, struct store_event **events_r, size_t *n_r,
+                        struct error *err)
 {
     struct sqlite_db *db = NULL;
     struct trace_list list = {0};
     enum result r = sqlite_pool_take(jobs->readers, &db, err);
     if (r == RESULT_OK)
-        r = read_events(db, iss, aud, id, &list, err);
+        r = read_events(db, name, &list, err);
     sqlite_pool_give(jobs->readers, &db);
     if (r != RESULT_OK) {
         store_events_free(&list.events, list.n);

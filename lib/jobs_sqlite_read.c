@@ -11,8 +11,7 @@ static enum result finish(struct jobs *jobs, struct sqlite_db *db, enum result r
     return r;
 }
 
-enum result jobs_find(struct jobs *jobs, const char *iss, const char *aud, const char *id, struct job **job_r,
-                      struct error *err)
+enum result jobs_find(struct jobs *jobs, const struct job_name *name, struct job **job_r, struct error *err)
 {
     struct sqlite_db *db = NULL;
     struct job_list *list = NULL;
@@ -21,10 +20,8 @@ enum result jobs_find(struct jobs *jobs, const char *iss, const char *aud, const
     if (r != RESULT_OK)
         return r;
     struct sqlite_stmt *st =
-        stmt_begin(db, "SELECT " JOBS_COLUMNS " FROM jobs AS j WHERE id = ? AND iss = ? AND aud = ?");
-    stmt_bind_text(st, id);
-    stmt_bind_text(st, iss);
-    stmt_bind_text(st, aud);
+        stmt_begin(db, "SELECT " JOBS_COLUMNS " FROM jobs AS j WHERE id = ? AND iss = ? AND aud = ? AND shadow = ?");
+    jobs_bind_name(st, name);
     r = jobs_read_list(db, st, &list, err);
     if (r == RESULT_OK && list->n > 0) {
         *job_r = list->jobs[0];

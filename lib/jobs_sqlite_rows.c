@@ -13,10 +13,10 @@ enum result jobs_write_row(struct sqlite_db *db, const struct job *job, int64_t 
     struct sqlite_stmt *st = stmt_begin(
         db,
         "INSERT INTO jobs (iss, aud, id, token, size, digest, sender, body_type, smtputf8, declared, ret, envid,"
-        " peer, queue_id, received, next, attempts, serial)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (id, iss, aud) DO UPDATE SET (token, size, digest, sender, body_type, smtputf8, declared, ret,"
-        " envid, peer, queue_id, received, next, attempts, serial) = (excluded.token, excluded.size, excluded.digest,"
+        " peer, queue_id, received, next, attempts, serial, shadow)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (id, iss, aud, shadow) DO UPDATE SET (token, size, digest, sender, body_type, smtputf8, declared,"
+        " ret, envid, peer, queue_id, received, next, attempts, serial) = (excluded.token, excluded.size, excluded.digest,"
         " excluded.sender, excluded.body_type, excluded.smtputf8, excluded.declared, excluded.ret,"
         " excluded.envid, excluded.peer, excluded.queue_id, excluded.received, excluded.next,"
         " excluded.attempts, excluded.serial) RETURNING job");
@@ -38,6 +38,7 @@ enum result jobs_write_row(struct sqlite_db *db, const struct job *job, int64_t 
     stmt_bind_int(st, job->next);
     stmt_bind_int(st, job->attempts);
     stmt_bind_int(st, m->serial);
+    stmt_bind_int(st, job->shadow);
     while (stmt_row(st))
         *key_r = stmt_get_int(st);
     return stmt_end(st, err);
@@ -46,11 +47,12 @@ enum result jobs_write_row(struct sqlite_db *db, const struct job *job, int64_t 
 enum result jobs_write_rcpt(struct sqlite_db *db, int64_t key, size_t n, const struct job_rcpt *rcpt, struct error *err)
 {
     struct sqlite_stmt *st = stmt_begin(
-        db, "INSERT INTO job_rcpts (job, address, notify, orcpt, state, dsn, text, relay, told, since, success, n)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (job, address) DO UPDATE SET (notify, orcpt, state, dsn, text, relay, told, since, success) ="
-            " (excluded.notify, excluded.orcpt, excluded.state, excluded.dsn, excluded.text, excluded.relay,"
-            " excluded.told, excluded.since, excluded.success)");
+        db,
+        "INSERT INTO job_rcpts (job, address, notify, orcpt, state, dsn, text, relay, told, since, success, n, smtp, delta,"
+        " differences) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (job, address) DO UPDATE SET (notify, orcpt, state, dsn, text, relay, told, since, success, smtp,"
+        " delta, differences) = (excluded.notify, excluded.orcpt, excluded.state, excluded.dsn, excluded.text,"
+        " excluded.relay, excluded.told, excluded.since, excluded.success, excluded.smtp, excluded.delta, excluded.differences)");
     stmt_bind_int(st, key);
     stmt_bind_text(st, rcpt->address);
     stmt_bind_text(st, rcpt->notify);
@@ -63,7 +65,21 @@ enum result jobs_write_rcpt(struct sqlite_db *db, int64_t key, size_t n, const s
     stmt_bind_int(st, rcpt->since);
     stmt_bind_int(st, rcpt->success);
     stmt_bind_int(st, (int64_t)n);
+    stmt_bind_int(st, rcpt->comparison.smtp);
+    stmt_bind_int(st, rcpt->comparison.delta);
+    stmt_bind_text(st, rcpt->comparison.differences);
     return stmt_run(st, err);
+}
+
+struct job_name job_name(const struct job *job)
+{
+    return (struct job_name){job->iss, job->aud, job->m.id, job->shadow};
+}
+
+bool job_name_same(const struct job_name *a, const struct job_name *b)
+{
+    return strcmp(a->id, b->id) == 0 && strcmp(a->iss, b->iss) == 0 && strcmp(a->aud, b->aud) == 0 &&
+           a->shadow == b->shadow;
 }
 
 struct job *jobs_copy(const struct job *job)
@@ -80,6 +96,7 @@ struct job *jobs_copy(const struct job *job)
         to->orcpt = mem_strdup(to->orcpt);
         to->text = mem_strdup(to->text);
         to->relay = mem_strdup(to->relay);
+        to->comparison.differences = mem_strdup(to->comparison.differences);
     }
     return copy;
 }
@@ -113,6 +130,7 @@ static struct job *read_job(struct sqlite_stmt *st)
     job->next = stmt_get_int(st);
     job->attempts = (unsigned)stmt_get_int(st);
     m->serial = stmt_get_int(st);
+    job->shadow = stmt_get_int(st) != 0;
     return job;
 }
 
@@ -131,13 +149,17 @@ static void read_rcpt(struct job *job, struct sqlite_stmt *st)
     r->told = stmt_get_int(st) != 0;
     r->since = stmt_get_int(st);
     r->success = (enum verdict_dsn)stmt_get_int(st);
+    r->comparison.smtp = (enum store_smtp_copy)stmt_get_int(st);
+    r->comparison.delta = stmt_get_int(st);
+    r->comparison.differences = stmt_get_text(st);
 }
 
 static enum result read_rcpts(struct sqlite_db *db, struct job *job, struct error *err)
 {
-    struct sqlite_stmt *st =
-        stmt_begin(db, "SELECT address, notify, orcpt, state, dsn, text, relay, told, since, success FROM job_rcpts"
-                       " WHERE job = ? ORDER BY n, address");
+    struct sqlite_stmt *st = stmt_begin(
+        db,
+        "SELECT address, notify, orcpt, state, dsn, text, relay, told, since, success, smtp, delta, differences FROM job_rcpts"
+        " WHERE job = ? ORDER BY n, address");
     stmt_bind_int(st, job->key);
     while (stmt_row(st))
         read_rcpt(job, st);
@@ -173,6 +195,7 @@ void job_free(struct job **jobp)
         mem_free(&r->orcpt);
         mem_free(&r->text);
         mem_free(&r->relay);
+        mem_release((void *)(uintptr_t)r->comparison.differences);
     }
     mem_free(&job->rcpts);
     envelope_free(&job->m.envelope);

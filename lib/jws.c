@@ -10,7 +10,7 @@
 #include "lib/mem.h"
 
 struct jws {
-    char *kid;
+    char *kid, *typ;
     char *payload;
     size_t payload_len;
     char *input; /* what is signed: BASE64URL(protected) "." BASE64URL(payload) */
@@ -61,7 +61,7 @@ static enum result need_base64url(const json_t *object, const char *name, const 
     return *data_r != NULL ? RESULT_OK : json_refuse(err, "", name, "not base64url");
 }
 
-static enum result check_header(const json_t *header, const char *typ, struct jws *jws, struct error *err)
+static enum result check_header(const json_t *header, const char *const *types, struct jws *jws, struct error *err)
 {
     static const char *const names[] = {"alg", "kid", "typ"};
     const char *alg, *kid, *its_typ;
@@ -75,23 +75,29 @@ static enum result check_header(const json_t *header, const char *typ, struct jw
         return json_refuse(err, "protected", "alg", "not EdDSA");
     if (!jwk_kid_valid(kid))
         return json_refuse(err, "protected", "kid", "not 1 to 128 visible ASCII characters");
-    if (strcmp(its_typ, typ) != 0)
-        return error_set(err, RESULT_PERM, "protected.typ: not %s", typ);
+    const char *const *typ = types;
+    while (*typ != NULL && strcmp(its_typ, *typ) != 0)
+        typ++;
+    if (*typ == NULL)
+        return error_set(err, RESULT_PERM, "protected.typ: not %s%s%s", types[0], types[1] ? " or " : "",
+                         types[1] ? types[1] : "");
     jws->kid = mem_strdup(kid);
+    jws->typ = mem_strdup(its_typ);
     return RESULT_OK;
 }
 
-static enum result parse_header(const char *text, size_t len, const char *typ, struct jws *jws, struct error *err)
+static enum result parse_header(const char *text, size_t len, const char *const *types, struct jws *jws,
+                                struct error *err)
 {
     json_t *header = json_parse(text, len, JWS_SIZE_MAX, "protected", err);
     if (header == NULL)
         return RESULT_PERM;
-    enum result result = check_header(header, typ, jws, err);
+    enum result result = check_header(header, types, jws, err);
     json_decref(header);
     return result;
 }
 
-static enum result parse_members(const json_t *j, const char *typ, struct jws *jws, struct error *err)
+static enum result parse_members(const json_t *j, const char *const *types, struct jws *jws, struct error *err)
 {
     static const char *const names[] = {"payload", "protected", "signature"};
     const char *protected, *payload, *signature;
@@ -102,7 +108,7 @@ static enum result parse_members(const json_t *j, const char *typ, struct jws *j
         (result = need_base64url(j, "protected", &protected, &header, &header_len, err)) == RESULT_OK &&
         (result = need_base64url(j, "signature", &signature, &raw, &raw_len, err)) == RESULT_OK &&
         (result = need_base64url(j, "payload", &payload, &content, &jws->payload_len, err)) == RESULT_OK &&
-        (result = parse_header(header, header_len, typ, jws, err)) == RESULT_OK) {
+        (result = parse_header(header, header_len, types, jws, err)) == RESULT_OK) {
         if (raw_len == sizeof jws->signature) {
             memcpy(jws->signature, raw, raw_len);
             jws->input = mem_printf("%s.%s", protected, payload);
@@ -116,19 +122,29 @@ static enum result parse_members(const json_t *j, const char *typ, struct jws *j
     return result;
 }
 
-enum result jws_parse(const char *text, size_t len, const char *typ, struct jws **jws_r, struct error *err)
+enum result jws_parse_any(const char *text, size_t len, const char *const *types, struct jws **jws_r, struct error *err)
 {
     json_t *j = json_parse(text, len, JWS_SIZE_MAX, "JWS", err);
     if (j == NULL)
         return RESULT_PERM;
     struct jws *jws = mem_zero(1, sizeof *jws);
-    enum result result = parse_members(j, typ, jws, err);
+    enum result result = parse_members(j, types, jws, err);
     json_decref(j);
     if (result == RESULT_OK)
         *jws_r = jws;
     else
         jws_free(&jws);
     return result;
+}
+
+enum result jws_parse(const char *text, size_t len, const char *typ, struct jws **jws_r, struct error *err)
+{
+    return jws_parse_any(text, len, (const char *const[]){typ, NULL}, jws_r, err);
+}
+
+const char *jws_typ(const struct jws *jws)
+{
+    return jws->typ;
 }
 
 const char *jws_kid(const struct jws *jws)
@@ -157,6 +173,7 @@ void jws_free(struct jws **jws)
     if (*jws == NULL)
         return;
     mem_free(&(*jws)->kid);
+    mem_free(&(*jws)->typ);
     mem_free(&(*jws)->payload);
     mem_free(&(*jws)->input);
     mem_free(jws);

@@ -43,9 +43,13 @@ void jws_keys_free(struct jws_keys **keys);
 char *jws_sign(const struct jws_key *key, const char *typ, const void *payload, size_t len);
 
 struct jws; /* a parsed, not yet verified JWS */
-/* Strict: exactly the members protected, payload, signature; protected header of alg, kid, typ only. */
+/* Strict: exactly the members protected, payload, signature; protected header of alg, kid, typ only. `typ`: the only one that
+   is taken; jws_parse_any(): one of several, NULL-terminated. */
+enum result jws_parse_any(const char *text, size_t len, const char *const *types, struct jws **jws_r,
+                          struct error *err);
 enum result jws_parse(const char *text, size_t len, const char *typ, struct jws **jws_r, struct error *err);
 const char *jws_kid(const struct jws *jws);
+const char *jws_typ(const struct jws *jws);
 /* The payload, NUL-terminated; NOT to be believed before jws_verify(), except to find whose key it wants. */
 const char *jws_payload(const struct jws *jws, size_t *len_r);
 enum result jws_verify(const struct jws *jws, const struct jws_keys *keys, struct error *err);

@@ -16,6 +16,7 @@
 #include "lib/token.h"
 
 #define NOTIFICATION_TYP          "ssmp-notification"
+#define NOTIFICATION_SHADOW_TYP   "ssmp-shadow" /* the same payload: ask, fetch, compare, never deliver */
 #define NOTIFICATION_CONTENT_TYPE "application/jose+json"
 
 enum {
@@ -40,6 +41,7 @@ struct notification {
     char iss[DOMAIN_MAX + 1]; /* normalized */
     char aud[DOMAIN_MAX + 1]; /* normalized */
     int64_t iat, exp;         /* seconds since 1970 */
+    bool shadow;              /* not in the payload: the JWS's typ says it */
     struct notification_message *messages;
     size_t nmessages;
 };
@@ -82,6 +84,12 @@ struct verdict {
     char dsn[ERROR_DSN_MAX];       /* RFC 3463, or "" */
     char text[REPLY_TEXT_MAX + 1]; /* the MTA's reply or our words, no control characters */
     enum verdict_dsn success;      /* with DELIVERED */
+    struct verdict_comparison {    /* of a shadow with its SMTP copy */
+        bool known;                /* the member `shadow` is there */
+        bool arrived;              /* else it was not seen */
+        int64_t delta_ms;          /* how much later than the fetched copy; negative: earlier */
+        char *differences;         /* lines, '\n' between them; NULL: none. Belongs to the verdicts it is in */
+    } comparison;
 };
 
 struct verdict_message {
@@ -109,6 +117,8 @@ enum { VERDICTS_SIZE_MAX = 1 << 20 };
 struct verdict_message *verdicts_add(struct verdicts *v, const char *id);
 struct verdict *verdict_message_add(struct verdict_message *m, const char *address, enum verdict_kind kind,
                                     const char *dsn, const char *text);
+/* What the shadow's comparison gave: `differences` lines, '\n' between them, copied and cut to their bounds; or NULL. */
+void verdict_compare(struct verdict *v, bool arrived, int64_t delta_ms, const char *differences);
 /* To mem_free(). Leaves out the texts if VERDICTS_SIZE_MAX would be passed with them (so does receipt_write()). */
 char *verdicts_write(const struct verdicts *v);
 enum result verdicts_parse(const char *text, size_t len, struct verdicts **v_r, struct error *err);

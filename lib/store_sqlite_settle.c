@@ -99,6 +99,17 @@ static enum result hurry_stopped(struct sqlite_db *db, int64_t rid, struct error
     return stmt_run(st, err);
 }
 
+static enum result trace_comparison(struct sqlite_db *db, const struct store_comparison *c, int64_t message,
+                                    const char *address, struct error *err)
+{
+    if (c->smtp == STORE_SMTP_UNKNOWN)
+        return RESULT_OK;
+    char *text = store_comparison_text(c);
+    enum result r = trace_sqlite_add(db, message, clock_now(), store_comparison_what(c), address, text, err);
+    mem_free(&text);
+    return r;
+}
+
 /* The trace says the state that was reached, or the event that kept it; then who said what. */
 static enum result trace_event(struct sqlite_db *db, const struct store_settlement *s, enum rcpt_state old,
                                enum rcpt_state state, int64_t message, const char *address, struct error *err)
@@ -108,7 +119,7 @@ static enum result trace_event(struct sqlite_db *db, const struct store_settleme
     char *line = mem_printf("%s%s%s%s%s", s->dsn, s->dsn[0] && text[0] ? " " : "", text, peer[0] ? " -- " : "", peer);
     enum result r = trace_sqlite_add(db, message, clock_now(), what, address, line[0] ? line : NULL, err);
     mem_free(&line);
-    return r;
+    return r == RESULT_OK ? trace_comparison(db, &s->comparison, message, address, err) : r;
 }
 
 /* A fetch was faster than the return: the peer is asked, at once. (A recall disturbs nobody's work.) */

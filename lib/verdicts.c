@@ -3,12 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/fingerprint.h" /* bounds of differences */
 #include "lib/json.h"
 #include "lib/mem.h"
 #include "lib/notification.h"
 #include "lib/utf8.h"
 
-enum { PATH_SIZE = 64 };
+enum { PATH_SIZE = 100 };
+#define DELTA_MAX INT64_C(31536000000) /* ms: a year */
 
 static const struct kind {
     const char *verdict;
@@ -78,7 +80,7 @@ struct verdict *verdict_message_add(struct verdict_message *m, const char *addre
 {
     m->rcpts = grow(m->rcpts, m->nrcpts, sizeof *m->rcpts);
     struct verdict_rcpt *r = &m->rcpts[m->nrcpts++];
-    r->address = mem_strdup(address);
+    *r = (struct verdict_rcpt){.address = mem_strdup(address)};
     r->verdict.kind = kind;
     r->verdict.success = VERDICT_DSN_TAKEN;
     snprintf(r->verdict.dsn, sizeof r->verdict.dsn, "%s", dsn != NULL ? dsn : "");
@@ -86,11 +88,32 @@ struct verdict *verdict_message_add(struct verdict_message *m, const char *addre
     return &r->verdict;
 }
 
+void verdict_compare(struct verdict *v, bool arrived, int64_t delta_ms, const char *differences)
+{
+    struct buf lines = BUF_INIT((DIFFERENCE_SIZE_MAX + 1) * DIFFERENCES_MAX);
+    for (const char *p = differences; p != NULL && *p != '\0';) {
+        char line[REPLY_TEXT_MAX + 1], *one = mem_strndup(p, strcspn(p, "\n"));
+        copy_text(line, one);
+        difference_add(&lines, "%s", line);
+        p += strlen(one);
+        p += *p == '\n';
+        mem_free(&one);
+    }
+    mem_free(&v->comparison.differences);
+    int64_t within = delta_ms > DELTA_MAX ? DELTA_MAX : (delta_ms < -DELTA_MAX ? -DELTA_MAX : delta_ms);
+    v->comparison = (struct verdict_comparison){.known = true, .arrived = arrived, .delta_ms = arrived ? within : 0};
+    if (lines.len > 0)
+        v->comparison.differences = buf_take(&lines);
+    buf_free(&lines);
+}
+
 void verdicts_clear(struct verdicts *v)
 {
     for (size_t i = 0; i < v->nmessages; i++) {
-        for (size_t k = 0; k < v->messages[i].nrcpts; k++)
+        for (size_t k = 0; k < v->messages[i].nrcpts; k++) {
             mem_free(&v->messages[i].rcpts[k].address);
+            mem_free(&v->messages[i].rcpts[k].verdict.comparison.differences);
+        }
         mem_free(&v->messages[i].rcpts);
     }
     mem_free(&v->messages);
@@ -107,6 +130,23 @@ void verdicts_free(struct verdicts **v)
 
 /* ---- writing ---- */
 
+static json_t *comparison_json(const struct verdict_comparison *c, bool texts)
+{
+    json_t *j = json_object();
+    json_object_set_new(j, "smtp", json_string(c->arrived ? "arrived" : "not-seen"));
+    if (c->arrived)
+        json_object_set_new(j, "delta_ms", json_integer(c->delta_ms));
+    if (!texts || c->differences == NULL)
+        return j;
+    json_t *list = json_array();
+    char *copy = mem_strdup(c->differences), *rest = copy, *line;
+    while ((line = strsep(&rest, "\n")) != NULL)
+        json_array_append_new(list, json_string_lossy(line));
+    mem_free(&copy);
+    json_object_set_new(j, "differences", list);
+    return j;
+}
+
 static json_t *rcpts_json(const struct verdict_message *m, enum document document, bool texts)
 {
     json_t *array = json_array();
@@ -121,6 +161,8 @@ static json_t *rcpts_json(const struct verdict_message *m, enum document documen
             json_object_set_new(r, "dsn", json_string(dsn_words[v->success]));
         if (texts && v->text[0] != '\0')
             json_object_set_new(r, "text", json_string_lossy(v->text));
+        if (v->comparison.known)
+            json_object_set_new(r, "shadow", comparison_json(&v->comparison, texts));
         json_array_append_new(array, r);
     }
     return array;
@@ -243,6 +285,48 @@ static enum result parse_success(const json_t *j, const char *path, enum verdict
     return json_refuse(err, path, "dsn", "not relayed or delivered");
 }
 
+static enum result parse_differences(const json_t *j, const char *path, struct buf *lines, struct error *err)
+{
+    const json_t *array;
+    enum result result = json_want_array(j, path, "differences", DIFFERENCES_MAX, &array, err);
+    for (size_t i = 0; result == RESULT_OK && array != NULL && i < json_array_size(array); i++) {
+        const char *line = json_string_value(json_array_get(array, i));
+        if (line == NULL || line[0] == '\0' || strlen(line) > DIFFERENCE_SIZE_MAX)
+            return json_refuse(err, path, "differences", "not strings of 1 to 200 bytes");
+        difference_add(lines, "%s", line);
+    }
+    return result;
+}
+
+/* The member `shadow`: NULL if there is none. Control characters in its lines become '?'. */
+static enum result parse_comparison(const json_t *rcpt, const char *rcpt_path, struct verdict *v, struct error *err)
+{
+    const json_t *j = json_object_get(rcpt, "shadow");
+    const char *smtp;
+    char path[PATH_SIZE + sizeof ".shadow"];
+    struct buf lines = BUF_INIT((DIFFERENCE_SIZE_MAX + 1) * DIFFERENCES_MAX);
+    int64_t delta = 0;
+    if (j == NULL)
+        return RESULT_OK;
+    if (!json_is_object(j))
+        return json_refuse(err, rcpt_path, "shadow", "not an object");
+    snprintf(path, sizeof path, "%s.shadow", rcpt_path);
+    enum result result = json_need_string(j, path, "smtp", REPLY_TEXT_MAX, &smtp, err);
+    if (result != RESULT_OK)
+        return result;
+    bool arrived = strcmp(smtp, "arrived") == 0;
+    if (!arrived && strcmp(smtp, "not-seen") != 0)
+        return json_refuse(err, path, "smtp", "neither arrived nor not-seen");
+    if (arrived)
+        result = json_need_int(j, path, "delta_ms", -DELTA_MAX, DELTA_MAX, &delta, err);
+    if (result == RESULT_OK)
+        result = parse_differences(j, path, &lines, err);
+    if (result == RESULT_OK)
+        verdict_compare(v, arrived, delta, buf_str(&lines));
+    buf_free(&lines);
+    return result;
+}
+
 static enum result parse_rcpt(const json_t *j, const char *path, enum document document, json_t *seen,
                               struct verdict_message *m, struct error *err)
 {
@@ -261,8 +345,9 @@ static enum result parse_rcpt(const json_t *j, const char *path, enum document d
         return json_refuse(err, path, "address", "not an address");
     if (!json_set_add(seen, address))
         return json_refuse(err, path, "address", "this recipient is there already");
-    verdict_message_add(m, address, kind, dsn, text)->success = success;
-    return RESULT_OK;
+    struct verdict *v = verdict_message_add(m, address, kind, dsn, text);
+    v->success = success;
+    return parse_comparison(j, path, v, err);
 }
 
 static enum result parse_rcpts(const json_t *j, const char *path, enum document document, struct verdict_message *m,

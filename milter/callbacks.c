@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "milter/divert.h"
 #include "milter/gate.h"
+#include "milter/observe.h"
 #include "milter/session.h"
 
 static struct store *the_store;
@@ -56,11 +57,17 @@ static void end_message(struct session *s)
         gate_leave();
 }
 
+/* Nothing more is needed of this message, unless it is observed. */
+static sfsistat no_more(const struct session *s)
+{
+    return s->observed != NULL ? SMFIS_CONTINUE : SMFIS_ACCEPT;
+}
+
 static sfsistat leave_to_smtp(struct session *s)
 {
     divert_log_untouched(s);
     end_message(s);
-    return SMFIS_ACCEPT;
+    return no_more(s);
 }
 
 /* ---- connection ---- */
@@ -114,6 +121,7 @@ static sfsistat on_close(SMFICTX *ctx)
     if (s == NULL)
         return SMFIS_CONTINUE;
     end_message(session_check(s));
+    observe_drop(&s->observed);
     session_free(&s);
     smfi_setpriv(ctx, NULL);
     return SMFIS_CONTINUE;
@@ -135,6 +143,8 @@ static sfsistat on_mail(SMFICTX *ctx, char **argv)
 {
     struct session *s = session_of(ctx);
     end_message(s);
+    observe_drop(&s->observed);
+    s->observed = observe_begin(argv[0]);
     struct session_mail mail = {
         .settings = settings_current(),
         .path = argv[0],
@@ -186,6 +196,7 @@ static sfsistat on_rcpt(SMFICTX *ctx, char **argv)
 {
     struct session *s = session_of(ctx);
     char domain[DOMAIN_MAX + 1];
+    observe_rcpt(s->observed, argv[0]);
     if (!session_has_message(s))
         return SMFIS_NOREPLY;
     session_set_queue_id(s, smfi_getsymval(ctx, "i"));
@@ -201,7 +212,7 @@ static sfsistat on_data(SMFICTX *ctx)
 {
     struct session *s = session_of(ctx);
     if (!session_has_message(s))
-        return SMFIS_ACCEPT;
+        return no_more(s);
     session_set_queue_id(s, smfi_getsymval(ctx, "i"));
     return begin_content(s) ? SMFIS_CONTINUE : leave_to_smtp(s);
 }
@@ -217,6 +228,7 @@ static bool has_content(struct session *s)
 static sfsistat on_header(SMFICTX *ctx, char *name, char *value)
 {
     struct session *s = session_of(ctx);
+    observe_header(s->observed, name, value);
     if (has_content(s))
         session_header(s, name, value); /* no reply is possible here: on_body() or on_eom() sees what came of it */
     return SMFIS_NOREPLY;
@@ -232,8 +244,9 @@ static sfsistat on_eoh(SMFICTX *ctx)
 static sfsistat on_body(SMFICTX *ctx, unsigned char *data, size_t len)
 {
     struct session *s = session_of(ctx);
+    observe_body(s->observed, data, len);
     if (!has_content(s))
-        return session_has_message(s) ? leave_to_smtp(s) : SMFIS_ACCEPT;
+        return session_has_message(s) ? leave_to_smtp(s) : no_more(s);
     if (session_body(s, data, len) || s->m.reason == NULL) /* a store failure is answered at the end */
         return SMFIS_CONTINUE;
     return leave_to_smtp(s);
@@ -249,6 +262,7 @@ static sfsistat on_eom(SMFICTX *ctx)
     struct session *s = session_of(ctx);
     struct divert_mta mta = {delete_rcpt, ctx};
     char code[] = "451", dsn[] = "4.3.0", text[] = "Message store is not available; please try again later";
+    observe_end(&s->observed);
     if (!has_content(s))
         return session_has_message(s) ? leave_to_smtp(s) : SMFIS_ACCEPT;
     session_set_queue_id(s, smfi_getsymval(ctx, "i"));
@@ -267,6 +281,7 @@ static sfsistat on_abort(SMFICTX *ctx)
     if (session_has_message(s))
         log_debug("%s: transaction aborted", s->m.queue_id[0] != '\0' ? s->m.queue_id : "NOQUEUE");
     end_message(s);
+    observe_drop(&s->observed);
     return SMFIS_CONTINUE;
 }
 

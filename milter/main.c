@@ -15,6 +15,7 @@
 #include "milter/callbacks.h"
 #include "milter/gate.h"
 #include "milter/listener.h"
+#include "milter/observe.h"
 #include "milter/settings.h"
 
 enum { DRAIN_TIMEOUT = 30 * 1000 };
@@ -72,6 +73,7 @@ static bool install_settings(const struct config *config, struct error *err)
     if (off != NULL)
         log_warning("nothing is diverted: %s", off);
     settings_install(s);
+    observe_configure(config);
     return true;
 }
 
@@ -146,6 +148,7 @@ static void close_all(struct milter *m)
 {
     loop_timer_free(&m->drain_timer);
     stops_free(&m->stops);
+    observe_stop();
     discovery_free(&m->discovery);
     http_client_free(&m->http);
     dns_free(&m->dns);
@@ -167,6 +170,7 @@ int main(int argc, char **argv)
     if (open_all(&m, &err) != RESULT_OK)
         log_fatal("%s", err.text);
     callbacks_init(m.store, m.discovery, m.stops);
+    observe_start(m.daemon.loop);
     if (listener_start(libmilter_ended, &m, &err) != RESULT_OK)
         log_fatal("%s", err.text);
     daemon_ready(&m.daemon);

@@ -20,6 +20,8 @@
 
 enum { QUEUE_ID_MAX = 64, MESSAGE_ID_HEADER_MAX = 990 };
 
+struct observation;
+
 struct message_rcpt {
     char *path;                       /* exactly as the MTA gave it */
     char *normal;                     /* for comparing; NULL: malformed */
@@ -55,8 +57,9 @@ struct session {
     bool can_divert; /* negotiated: recipients can be deleted, header values come with their leading space */
     bool has_address;
     struct netaddr address;
-    char *name; /* verified, or NULL */
-    char *helo; /* or NULL */
+    char *name;                   /* verified, or NULL */
+    char *helo;                   /* or NULL */
+    struct observation *observed; /* the message, if what arrives is observed: callbacks.c's */
     struct message m;
 };
 

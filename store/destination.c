@@ -15,6 +15,7 @@ struct destination {
     struct destination *next;
     struct destinations *all;
     char iss[DOMAIN_MAX + 1], aud[DOMAIN_MAX + 1];
+    bool shadow;                     /* what goes there are shadows: never mixed with mail */
     struct work *queue, **tail;      /* what waits */
     struct notify_request *requests; /* what is under way */
     unsigned nrequests;
@@ -45,14 +46,15 @@ static void enqueue(struct destination *d, struct work *w)
     d->tail = &w->next;
 }
 
-static struct destination *find(struct destinations *all, const char *iss, const char *aud)
+static struct destination *find(struct destinations *all, const char *iss, const char *aud, bool shadow)
 {
     for (struct destination *d = all->list; d != NULL; d = d->next) {
-        if (strcmp(d->aud, aud) == 0 && strcmp(d->iss, iss) == 0)
+        if (d->shadow == shadow && strcmp(d->aud, aud) == 0 && strcmp(d->iss, iss) == 0)
             return d;
     }
     struct destination *d = mem_zero(1, sizeof *d);
     d->all = all;
+    d->shadow = shadow;
     d->next = all->list;
     d->tail = &d->queue;
     snprintf(d->iss, sizeof d->iss, "%s", iss);
@@ -330,11 +332,22 @@ static void without_policy(struct destination *d, const struct outcome_news *new
     mem_free(&urls);
 }
 
+/* Why nothing can be notified by this policy, or NULL. A domain that only tests is sent shadows, and its mail by SMTP. */
+static const char *unfit_policy(const struct destination *d, const struct policy *policy)
+{
+    if (policy->ninbound == 0)
+        return "the domain's policy has no inbound URL";
+    if (policy->mode == POLICY_NONE || (policy->mode == POLICY_TESTING && !d->shadow))
+        return "the domain's policy asks for SMTP";
+    return NULL;
+}
+
 static void got_policy(void *arg, enum result result, const struct policy *policy, const struct error *err)
 {
     struct destination *d = arg;
     d->asking = false;
-    if (result == RESULT_OK && policy->ninbound > 0) {
+    const char *unfit = result == RESULT_OK ? unfit_policy(d, policy) : NULL;
+    if (result == RESULT_OK && unfit == NULL) {
         char *urls = policy_inbound_lines(policy);
         store_peer_note_inbound(d->all->ctx->store, d->aud, urls);
         send_batches(d, urls);
@@ -344,7 +357,7 @@ static void got_policy(void *arg, enum result result, const struct policy *polic
     struct outcome_news news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.4.3", .text = err ? err->text : ""};
     if (result == RESULT_OK) {
         news.event = RCPT_EV_FALLBACK;
-        news.text = "the domain's policy has no inbound URL";
+        news.text = unfit;
     } else if (result == RESULT_PERM) {
         news.event = RCPT_EV_FALLBACK;
     }
@@ -369,7 +382,7 @@ static void pump(struct destination *d)
 
 void destinations_add(struct destinations *all, struct work *w)
 {
-    struct destination *d = find(all, w->entry->iss, work_rcpt(w, 0)->domain);
+    struct destination *d = find(all, w->entry->iss, work_rcpt(w, 0)->domain, w->entry->shadow);
     all->count += (unsigned)w->nrcpts;
     enqueue(d, w);
     pump(d);

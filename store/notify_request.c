@@ -118,7 +118,8 @@ static char *signed_batch(const struct notify_request *r, const char *iss)
     for (const struct work *w = r->batch; w != NULL; w = w->next)
         fill_message(&n.messages[i++], w, r->ctx->secret);
     char *payload = notification_write(&n);
-    char *jws = jws_sign(r->ctx->key, NOTIFICATION_TYP, payload, strlen(payload));
+    char *jws = jws_sign(r->ctx->key, r->batch->entry->shadow ? NOTIFICATION_SHADOW_TYP : NOTIFICATION_TYP, payload,
+                         strlen(payload));
     for (i = 0; i < n.nmessages; i++)
         mem_free(&n.messages[i].envelope.rcpts);
     mem_free(&n.messages);
@@ -291,6 +292,7 @@ void notify_answer_apply(const struct notify_answer *a, const struct work *list,
                 news.dsn = v->dsn;
                 news.text = v->text;
                 news.serial = rcpt_event_clears_doubt(news.event) ? rcpt->serial : 0;
+                news.comparison = outcome_comparison(w->entry, v);
             }
             outcome_add(out, config, w->entry, rcpt, &news);
         }

@@ -125,7 +125,9 @@ void outcome_add(struct outcome *o, const struct config *config, const struct st
         .offered = news->offered,
         .report = news->report,
         .unless_fetched = news->event == RCPT_EV_FALLBACK && !news->regardless,
+        .comparison = news->comparison,
     };
+    s->comparison.differences = mem_strdup(news->comparison.differences);
     snprintf(s->dsn, sizeof s->dsn, "%s", news->dsn ? news->dsn : "");
 }
 
@@ -144,9 +146,19 @@ void outcome_free(struct outcome *o)
         /* Ours: outcome_add() copied them. */
         mem_release((void *)(uintptr_t)o->list[i].text);
         mem_release((void *)(uintptr_t)o->list[i].peer);
+        mem_release((void *)(uintptr_t)o->list[i].comparison.differences);
     }
     mem_free(&o->list);
     *o = (struct outcome){0};
+}
+
+struct store_comparison outcome_comparison(const struct store_entry *entry, const struct verdict *v)
+{
+    if (!entry->shadow || !v->comparison.known)
+        return (struct store_comparison){0};
+    return (struct store_comparison){.smtp = v->comparison.arrived ? STORE_SMTP_ARRIVED : STORE_SMTP_NOT_SEEN,
+                                     .delta = v->comparison.delta_ms,
+                                     .differences = v->comparison.differences};
 }
 
 msec_t outcome_taken(const struct store_rcpt *rcpt)

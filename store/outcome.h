@@ -27,6 +27,7 @@ struct outcome_news {
     enum store_report report; /* with UNREPORTED */
     bool offered;             /* the peer may hold a promise or the message */
     bool regardless;          /* FALLBACK though the peer has fetched: it never said what became of it */
+    struct store_comparison comparison; /* of a shadow */
 };
 
 /*
@@ -54,6 +55,9 @@ bool outcome_overdue(const struct config *config, const struct store_entry *entr
 
 /* Since when the peer has the message, or is fetching it: 0 if it can't have it. */
 msec_t outcome_taken(const struct store_rcpt *rcpt);
+
+/* What a verdict or a line of a receipt says about the SMTP copy; for shadows only. Borrows its strings. */
+struct store_comparison outcome_comparison(const struct store_entry *entry, const struct verdict *v);
 
 /* The id that log lines about a message begin with: the MTA's queue id, else ours. */
 const char *outcome_log_id(const struct store_entry *entry);

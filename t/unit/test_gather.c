@@ -90,7 +90,7 @@ static void note(struct jobs *jobs, const char *iss, const char *id, const char 
                                     .text = mem_strdup("250 2.0.0 Ok"),
                                     .since = now};
     MUST(jobs_note(jobs, j, NULL, NULL, &err));
-    jobs_add_event(jobs, iss, "b.test", id, "bob@b.test", "delivered", iss);
+    jobs_add_event(jobs, &(struct job_name){iss, "b.test", id, false}, "bob@b.test", "delivered", iss);
     job_free(&j);
 }
 

@@ -95,7 +95,7 @@ static const char *states_of(const char *id)
     static char out[20];
     struct error err = {0};
     struct job *j = NULL;
-    assert_int_equal(jobs_find(jobs, "a.test", "b.test", id, &j, &err), RESULT_OK);
+    assert_int_equal(jobs_find(jobs, &(struct job_name){"a.test", "b.test", id, false}, &j, &err), RESULT_OK);
     if (j == NULL)
         return "none";
     size_t n = 0;
@@ -114,7 +114,7 @@ static void what_is_noted_is_found(void **state)
     note("m1", "PDf");
     assert_string_equal(states_of("m1"), "PDf");
     assert_string_equal(states_of("m2"), "none");
-    assert_int_equal(jobs_find(jobs, "a.test", "b.test", "m1", &j, &err), RESULT_OK);
+    assert_int_equal(jobs_find(jobs, &(struct job_name){"a.test", "b.test", "m1", false}, &j, &err), RESULT_OK);
     assert_string_equal(j->m.token, "b.test~mac");
     assert_string_equal(j->m.envelope.sender, "x@a.test");
     assert_true(j->m.envelope.smtputf8);
@@ -132,9 +132,9 @@ static void what_is_noted_is_found(void **state)
     assert_int_equal(j->rcpts[0].success, VERDICT_DSN_TAKEN);
     assert_int_equal(j->rcpts[1].success, VERDICT_DSN_RELAYED);
     job_free(&j);
-    assert_int_equal(jobs_find(jobs, "b.test", "b.test", "m1", &j, &err), RESULT_OK);
+    assert_int_equal(jobs_find(jobs, &(struct job_name){"b.test", "b.test", "m1", false}, &j, &err), RESULT_OK);
     assert_null(j);
-    assert_int_equal(jobs_find(jobs, "a.test", "c.test", "m1", &j, &err), RESULT_OK);
+    assert_int_equal(jobs_find(jobs, &(struct job_name){"a.test", "c.test", "m1", false}, &j, &err), RESULT_OK);
     assert_null(j);
 }
 
@@ -145,10 +145,10 @@ static void notes_merge(void **state)
     struct error err = {0};
     struct job *j = NULL, *again = NULL;
     note("m1", "PPP");
-    assert_int_equal(jobs_find(jobs, "a.test", "b.test", "m1", &j, &err), RESULT_OK);
+    assert_int_equal(jobs_find(jobs, &(struct job_name){"a.test", "b.test", "m1", false}, &j, &err), RESULT_OK);
     note("m1", "DF");
     assert_string_equal(states_of("m1"), "DFP");
-    assert_int_equal(jobs_find(jobs, "a.test", "b.test", "m1", &again, &err), RESULT_OK);
+    assert_int_equal(jobs_find(jobs, &(struct job_name){"a.test", "b.test", "m1", false}, &again, &err), RESULT_OK);
     assert_int_equal(again->key, j->key);
     job_free(&j);
     job_free(&again);
@@ -159,9 +159,10 @@ static void told_settles_and_forgets_the_deferred(void **state)
     (void)state;
     struct error err = {0};
     note("m1", "DFLP");
-    assert_int_equal(jobs_told(jobs, "a.test", "b.test", "m1", NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(jobs_told(jobs, &(struct job_name){"a.test", "b.test", "m1", false}, NULL, NULL, &err), RESULT_OK);
     assert_string_equal(states_of("m1"), "dfP");
-    assert_int_equal(jobs_told(jobs, "a.test", "b.test", "nosuch", NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(jobs_told(jobs, &(struct job_name){"a.test", "b.test", "nosuch", false}, NULL, NULL, &err),
+                     RESULT_OK);
     note("m2", "dl"); /* the answer of the request itself said "deferred": not kept either */
     assert_string_equal(states_of("m2"), "d");
 }
@@ -218,14 +219,16 @@ static void receipts_come_due(void **state)
     assert_int_equal(list->jobs[0]->nrcpts, 2);
     assert_int_equal(next, test_time + 1);
     job_list_free(&list);
-    assert_int_equal(jobs_receipt_later(jobs, "a.test", "b.test", "m1", test_time + 50, NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(
+        jobs_receipt_later(jobs, &(struct job_name){"a.test", "b.test", "m1", false}, test_time + 50, NULL, NULL, &err),
+        RESULT_OK);
     test_time += 1;
     assert_int_equal(jobs_receipts_due(jobs, 9, &list, &next, &err), RESULT_OK);
     assert_int_equal(list->n, 1);
     assert_string_equal(list->jobs[0]->m.id, "m2");
     assert_int_equal(next, test_time + 49);
     job_list_free(&list);
-    assert_int_equal(jobs_told(jobs, "a.test", "b.test", "m2", NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(jobs_told(jobs, &(struct job_name){"a.test", "b.test", "m2", false}, NULL, NULL, &err), RESULT_OK);
     test_time += 49;
     assert_int_equal(jobs_receipts_due(jobs, 9, &list, &next, &err), RESULT_OK);
     assert_int_equal(list->n, 1);
@@ -277,7 +280,7 @@ static void purge_forgets_what_is_settled_and_told(void **state)
     note("old", "df");
     note("old-pending", "dP");
     note("old-untold", "dF");
-    jobs_add_event(jobs, "a.test", "b.test", "old", NULL, "asked", NULL);
+    jobs_add_event(jobs, &(struct job_name){"a.test", "b.test", "old", false}, NULL, "asked", NULL);
     test_time += 1000;
     note("new", "d");
     for (int i = 0; more; i++) {
@@ -293,7 +296,7 @@ static void purge_forgets_what_is_settled_and_told(void **state)
 static void wait_for_writer(void)
 {
     struct error err = {0};
-    assert_int_equal(jobs_told(jobs, "x", "x", "x", NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(jobs_told(jobs, &(struct job_name){"x", "x", "x", false}, NULL, NULL, &err), RESULT_OK);
 }
 
 /* Lines about a job that is noted only later are not lost, nor mixed up with another one's. */
@@ -303,20 +306,22 @@ static void early_events_wait_for_their_job(void **state)
     struct error err = {0};
     struct store_event *events = NULL;
     size_t n = 0;
-    jobs_add_event(jobs, "a.test", "b.test", "m1", NULL, "notified", "127.0.0.2");
-    jobs_add_event(jobs, "a.test", "b.test", "m2", NULL, "notified", NULL);
-    jobs_add_event(jobs, "a.test", "c.test", "m1", NULL, "notified", NULL);
+    jobs_add_event(jobs, &(struct job_name){"a.test", "b.test", "m1", false}, NULL, "notified", "127.0.0.2");
+    jobs_add_event(jobs, &(struct job_name){"a.test", "b.test", "m2", false}, NULL, "notified", NULL);
+    jobs_add_event(jobs, &(struct job_name){"a.test", "c.test", "m1", false}, NULL, "notified", NULL);
     test_time += 5;
-    jobs_add_event(jobs, "a.test", "b.test", "m1", "0@b.test", "delivered", "250 ok");
+    jobs_add_event(jobs, &(struct job_name){"a.test", "b.test", "m1", false}, "0@b.test", "delivered", "250 ok");
     wait_for_writer();
-    assert_int_equal(jobs_events(jobs, "a.test", "b.test", "m1", &events, &n, &err), RESULT_OK);
+    assert_int_equal(jobs_events(jobs, &(struct job_name){"a.test", "b.test", "m1", false}, &events, &n, &err),
+                     RESULT_OK);
     assert_int_equal(n, 0);
     store_events_free(&events, n);
     note("m1", "d");
     wait_for_writer();
-    jobs_add_event(jobs, "a.test", "b.test", "m1", NULL, "late", NULL);
+    jobs_add_event(jobs, &(struct job_name){"a.test", "b.test", "m1", false}, NULL, "late", NULL);
     wait_for_writer();
-    assert_int_equal(jobs_events(jobs, "a.test", "b.test", "m1", &events, &n, &err), RESULT_OK);
+    assert_int_equal(jobs_events(jobs, &(struct job_name){"a.test", "b.test", "m1", false}, &events, &n, &err),
+                     RESULT_OK);
     assert_int_equal(n, 3);
     assert_string_equal(events[0].what, "notified");
     assert_int_equal(events[0].when, test_time - 5);
@@ -332,7 +337,7 @@ static void early_events_are_bounded(void **state)
     char id[30];
     for (int i = 0; i < 70000; i++) {
         snprintf(id, sizeof id, "m%d", i);
-        jobs_add_event(jobs, "a.test", "b.test", id, NULL, "notified", NULL);
+        jobs_add_event(jobs, &(struct job_name){"a.test", "b.test", id, false}, NULL, "notified", NULL);
         if (i % 5000 == 0)
             wait_for_writer();
     }
@@ -342,9 +347,11 @@ static void early_events_are_bounded(void **state)
     note("m0", "d"); /* its line had to go */
     note("m69999", "d");
     wait_for_writer();
-    assert_int_equal(jobs_events(jobs, "a.test", "b.test", "m0", &events, &n, &err), RESULT_OK);
+    assert_int_equal(jobs_events(jobs, &(struct job_name){"a.test", "b.test", "m0", false}, &events, &n, &err),
+                     RESULT_OK);
     assert_int_equal(n, 0);
-    assert_int_equal(jobs_events(jobs, "a.test", "b.test", "m69999", &events, &n, &err), RESULT_OK);
+    assert_int_equal(jobs_events(jobs, &(struct job_name){"a.test", "b.test", "m69999", false}, &events, &n, &err),
+                     RESULT_OK);
     assert_int_equal(n, 1);
     store_events_free(&events, n);
 }
@@ -371,6 +378,40 @@ static void survives_reopening_and_is_readable_beside(void **state)
     assert_int_equal(jobs_policy_load(jobs, "a.test", &got, &err), RESULT_OK);
     assert_string_equal(got->txt_id, "x");
     policy_cache_entry_free(&got);
+}
+
+/* A shadow and the mail with the same id: two jobs, whatever comes first, also after a restart. */
+static void shadows_never_meet_mail(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    const struct job_name mail = {"a.test", "b.test", "m1", false}, shadow = {"a.test", "b.test", "m1", true};
+    struct job *j = make_job("m1", "DP");
+    j->shadow = true;
+    j->rcpts[0].comparison = (struct store_comparison){STORE_SMTP_ARRIVED, -5, mem_strdup("header A changed")};
+    assert_int_equal(jobs_note(jobs, j, NULL, NULL, &err), RESULT_OK);
+    job_free(&j);
+    assert_string_equal(states_of("m1"), "none");
+    note("m1", "P");
+    jobs_close(&jobs);
+    jobs = open_jobs(STORE_READ_WRITE);
+    struct job_list *list = NULL;
+    assert_int_equal(jobs_pending(jobs, 0, 9, &list, &err), RESULT_OK);
+    assert_int_equal(list->n, 2);
+    assert_true(list->jobs[0]->shadow);
+    assert_false(list->jobs[1]->shadow);
+    job_list_free(&list);
+    assert_int_equal(jobs_find(jobs, &shadow, &j, &err), RESULT_OK);
+    assert_int_equal(j->nrcpts, 2);
+    assert_int_equal(j->rcpts[0].comparison.smtp, STORE_SMTP_ARRIVED);
+    assert_int_equal(j->rcpts[0].comparison.delta, -5);
+    assert_string_equal(j->rcpts[0].comparison.differences, "header A changed");
+    job_free(&j);
+    assert_int_equal(jobs_told(jobs, &shadow, NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(jobs_find(jobs, &mail, &j, &err), RESULT_OK);
+    assert_int_equal(j->nrcpts, 1);
+    assert_false(j->rcpts[0].told);
+    job_free(&j);
 }
 
 static void no_queue_to_read(void **state)
@@ -401,6 +442,7 @@ int main(void)
         TEST(early_events_wait_for_their_job),
         TEST(early_events_are_bounded),
         TEST(survives_reopening_and_is_readable_beside),
+        TEST(shadows_never_meet_mail),
         TEST(no_queue_to_read),
     };
     return test_run("jobs", tests);

@@ -174,6 +174,33 @@ static void success_is_reported_where_nobody_else_does(void **state)
     outcome_free(&out);
 }
 
+/* As Postfix's probes, so that log tools don't take them for mail. */
+static void shadows_log_as_probes(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome out = {0};
+    struct verdict v = {.comparison = {.known = true, .arrived = true, .delta_ms = -7}};
+    f->entry.shadow = true;
+    outcome_add(&out, f->config, &f->entry, &f->rcpt,
+                &(struct outcome_news){.event = RCPT_EV_DELIVERED,
+                                       .dsn = "2.1.5",
+                                       .text = "verified",
+                                       .comparison = outcome_comparison(&f->entry, &v)});
+    assert_string_equal(last_line,
+                        "4XQ: to=<bob@b.test>, relay=none, delay=0.00, dsn=2.1.5, status=deliverable (shadow, the "
+                        "mail itself went by SMTP: verified), pontoon=01ID");
+    assert_int_equal(out.list[0].comparison.delta, -7);
+    outcome_add(&out, f->config, &f->entry, &f->rcpt,
+                &(struct outcome_news){.event = RCPT_EV_REJECTED, .dsn = "5.1.1"});
+    assert_non_null(strstr(last_line, "dsn=5.1.1, status=undeliverable"));
+    outcome_add(&out, f->config, &f->entry, &f->rcpt,
+                &(struct outcome_news){.event = RCPT_EV_DEFERRED, .dsn = "4.2.0"});
+    assert_non_null(strstr(last_line, "dsn=4.2.0, status=undeliverable"));
+    outcome_free(&out);
+    f->entry.shadow = false;
+    assert_int_equal(outcome_comparison(&f->entry, &v).smtp, STORE_SMTP_UNKNOWN); /* only shadows have one */
+}
+
 /* News that change nothing must not be counted by log tools. */
 static void late_news_are_silent(void **state)
 {
@@ -196,6 +223,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(own_work_is_due_at_once_and_dsns_after_their_hold, set_up, tear_down),
         cmocka_unit_test_setup_teardown(logs_as_postfix_does, set_up, tear_down),
         cmocka_unit_test_setup_teardown(success_is_reported_where_nobody_else_does, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(shadows_log_as_probes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(late_news_are_silent, set_up, tear_down),
     };
     return test_run("outcome", tests);

@@ -1,5 +1,6 @@
 #include "t/unit/json_mutate.h"
 
+#include "lib/buf.h"
 #include "lib/mem.h"
 #include "lib/notification.h"
 
@@ -63,6 +64,64 @@ static void receipts_are_read(void **state)
     assert_string_equal(text, good_receipt);
     mem_free(&text);
     verdicts_free(&v);
+}
+
+/* What a shadow's comparison gave. */
+static const char good_shadow[] =
+    "{\"recipients\":[{\"address\":\"a@b.test\",\"outcome\":\"delivered\",\"shadow\":{\"smtp\":\"arrived\","
+    "\"delta_ms\":-120,\"differences\":[\"header Subject changed\",\"body differs\"]}},"
+    "{\"address\":\"b@b.test\",\"outcome\":\"delivered\",\"shadow\":{\"smtp\":\"not-seen\"}},"
+    "{\"address\":\"c@b.test\",\"outcome\":\"delivered\"}]}";
+
+static void comparisons_are_read(void **state)
+{
+    (void)state;
+    struct error err;
+    struct verdicts *v;
+    assert_int_equal(receipt_parse(good_shadow, sizeof good_shadow - 1, &v, &err), RESULT_OK);
+    const struct verdict_rcpt *r = v->messages[0].rcpts;
+    assert_true(r[0].verdict.comparison.known && r[0].verdict.comparison.arrived);
+    assert_int_equal(r[0].verdict.comparison.delta_ms, -120);
+    assert_string_equal(r[0].verdict.comparison.differences, "header Subject changed\nbody differs");
+    assert_true(r[1].verdict.comparison.known && !r[1].verdict.comparison.arrived);
+    assert_null(r[1].verdict.comparison.differences);
+    assert_false(r[2].verdict.comparison.known);
+    char *text = receipt_write(&v->messages[0]);
+    assert_string_equal(text, good_shadow);
+    mem_free(&text);
+    verdicts_free(&v);
+}
+
+/* Whatever was found fits the document's bounds; what a peer sends can't reach a terminal. */
+static void comparisons_are_bounded(void **state)
+{
+    (void)state;
+    struct verdicts v = {0};
+    struct error err;
+    struct verdicts *back;
+    struct verdict *verdict = verdict_message_add(verdicts_add(&v, ""), "a@b.test", VERDICT_DELIVERED, NULL, NULL);
+    struct buf lines = BUF_INIT(100000);
+    for (int i = 0; i < 60; i++)
+        buf_printf(&lines, "%s%0300d\033[2J", i ? "\n" : "", i);
+    verdict_compare(verdict, true, INT64_MIN, buf_str(&lines));
+    buf_free(&lines);
+    char *text = receipt_write(&v.messages[0]);
+    assert_int_equal(receipt_parse(text, strlen(text), &back, &err), RESULT_OK);
+    const char *is = back->messages[0].rcpts[0].verdict.comparison.differences;
+    size_t n = 1;
+    for (const char *p = is; *p != '\0'; p++)
+        n += *p == '\n';
+    assert_int_equal(n, 50);
+    assert_int_equal(strcspn(is, "\n"), 200);
+    mem_free(&text);
+    verdicts_free(&back);
+    verdicts_clear(&v);
+    const char *evil =
+        "{\"recipients\":[{\"address\":\"a@b.test\",\"outcome\":\"delivered\",\"shadow\":{\"smtp\":\"arrived\","
+        "\"delta_ms\":1,\"differences\":[\"\\u001b[2J\\n\"]}}]}";
+    assert_int_equal(receipt_parse(evil, strlen(evil), &back, &err), RESULT_OK);
+    assert_string_equal(back->messages[0].rcpts[0].verdict.comparison.differences, "?[2J");
+    verdicts_free(&back);
 }
 
 #define NO_STATUS  "status: not a status code of RFC 3463"
@@ -137,6 +196,21 @@ static const struct bad_document bad_receipts[] = {
     {"recipients[1].dsn", "\"delivered\"", "recipients[1].dsn: only for what was delivered"},
 };
 
+#define S "recipients[0].shadow"
+static const struct bad_document bad_shadows[] = {
+    {S, "[]", S ": not an object"},
+    {S, "true", S ": not an object"},
+    {S ".smtp", NULL, S ".smtp: missing"},
+    {S ".smtp", "\"seen\"", S ".smtp: neither arrived nor not-seen"},
+    {S ".smtp", "1", S ".smtp: not a string"},
+    {S ".delta_ms", NULL, S ".delta_ms: missing"},
+    {S ".delta_ms", "\"1\"", S ".delta_ms: not a whole number from -31536000000 to 31536000000"},
+    {S ".delta_ms", "31536000001", S ".delta_ms: not a whole number from -31536000000 to 31536000000"},
+    {S ".differences", "{}", S ".differences: not an array"},
+    {S ".differences[0]", "1", S ".differences: not strings of 1 to 200 bytes"},
+    {S ".differences[0]", "\"\"", S ".differences: not strings of 1 to 200 bytes"},
+};
+
 static void malformed_documents(void **state)
 {
     (void)state;
@@ -145,6 +219,11 @@ static void malformed_documents(void **state)
     for (size_t i = 0; i < sizeof bad_verdicts / sizeof *bad_verdicts; i++) {
         char *text = json_mutate(good, bad_verdicts[i].path, bad_verdicts[i].value);
         assert_refused(verdicts_parse(text, strlen(text), &v, &err), err, bad_verdicts[i].error, text);
+        free(text);
+    }
+    for (size_t i = 0; i < sizeof bad_shadows / sizeof *bad_shadows; i++) {
+        char *text = json_mutate(good_shadow, bad_shadows[i].path, bad_shadows[i].value);
+        assert_refused(receipt_parse(text, strlen(text), &v, &err), err, bad_shadows[i].error, text);
         free(text);
     }
     for (size_t i = 0; i < sizeof bad_receipts / sizeof *bad_receipts; i++) {
@@ -255,6 +334,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts_are_read),
         cmocka_unit_test(receipts_are_read),
+        cmocka_unit_test(comparisons_are_read),
+        cmocka_unit_test(comparisons_are_bounded),
         cmocka_unit_test(malformed_documents),
         cmocka_unit_test(texts_are_cleaned_and_cut),
         cmocka_unit_test(text_from_a_peer_is_bounded_and_cleaned),

@@ -92,7 +92,7 @@ static struct job *next_bridge_finds(const struct config *config)
     struct error err;
     assert_int_equal(witness_start(config, &w, &err), RESULT_OK);
     assert_int_equal(jobs_open(config, STORE_READ_WRITE, &jobs, &err), RESULT_OK);
-    assert_int_equal(jobs_find(jobs, "a.test", "b.test", "01ID", &job, &err), RESULT_OK);
+    assert_int_equal(jobs_find(jobs, &(struct job_name){"a.test", "b.test", "01ID", false}, &job, &err), RESULT_OK);
     jobs_close(&jobs);
     witness_stop(&w);
     return job;

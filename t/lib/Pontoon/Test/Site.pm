@@ -102,6 +102,7 @@ sub prepare_pontoon {
         'bridge.certificate'        => $chain,
         'bridge.key'                => $key,
         'bridge.directory'          => "$self->{dir}/bridge",
+        'bridge.arrivals'           => "$self->{dir}/arrivals",
         'bridge.mta'                => $self->{postfix}->endpoint('inject'),
         'bridge.retry-min'          => '200ms',
         'bridge.retry-max'          => '1s',
