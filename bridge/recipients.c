@@ -24,10 +24,7 @@ const char *recipients_closed(const struct config *config, bool shadow)
 
 static enum result read_list(const struct config *config, const char *key, struct patterns **p_r, struct error *err)
 {
-    size_t n;
-    const char *const *words = config_list(config, key, &n);
-    enum result r = patterns_new(PATTERNS_ADDRESS, words, n, p_r, err);
-    return r == RESULT_OK ? r : error_prefix(err, "%s: %s", config_where(config, key), key);
+    return patterns_from_config(config, key, PATTERNS_ADDRESS, p_r, err);
 }
 
 enum result recipients_new(const struct config *config, struct recipients **r_r, struct error *err)

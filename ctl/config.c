@@ -3,6 +3,24 @@
 
 #include "ctl/ctl.h"
 #include "ctl/site.h"
+#include "lib/eligibility.h"
+#include "lib/patterns.h"
+
+/* Rules, patterns and tables: what the table of parameters can't check. */
+static enum result check(const struct config *config, struct error *err)
+{
+    static const char *const lists[] = {"bridge.migrated", "bridge.not-migrated", "bridge.senders",
+                                        "bridge.refuse-senders"};
+    struct eligibility *eligibility;
+    enum result r = eligibility_new(config, &eligibility, err);
+    eligibility_free(&eligibility);
+    for (size_t i = 0; r == RESULT_OK && i < sizeof lists / sizeof *lists; i++) {
+        struct patterns *p;
+        r = patterns_from_config(config, lists[i], PATTERNS_ADDRESS, &p, err);
+        patterns_free(&p);
+    }
+    return r;
+}
 
 int ctl_config(const struct ctl *ctl)
 {
@@ -20,7 +38,11 @@ int ctl_config(const struct ctl *ctl)
     int code = site_config(ctl->config_files[0], &config);
     if (code != EX_OK)
         return code;
-    printf("%s: no errors\n", config_path(config));
+    struct error err;
+    if (check(config, &err) == RESULT_OK)
+        printf("%s: no errors\n", config_path(config));
+    else
+        code = ctl_error(EX_CONFIG, "%s", err.text);
     config_free(&config);
-    return EX_OK;
+    return code;
 }

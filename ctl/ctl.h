@@ -11,7 +11,7 @@
 
 #include "lib/result.h"
 
-enum { CTL_CONFIGS_MAX = 8 };
+enum { CTL_CONFIGS_MAX = 8, CTL_HEADERS_MAX = 100 };
 
 enum ctl_option {
     CTL_JSON = 1,
@@ -20,7 +20,8 @@ enum ctl_option {
     CTL_MDOC = 8,
     CTL_DOMAIN = 16,
     CTL_WAIT = 32,
-    CTL_CANCEL = 64
+    CTL_CANCEL = 64,
+    CTL_MESSAGE = 128 /* any of --size, --header, --user, --client, --time */
 };
 
 struct ctl {
@@ -28,7 +29,10 @@ struct ctl {
     size_t nconfig_files;                      /* more than one only where the subcommand takes that */
     unsigned options;                          /* of enum ctl_option */
     const char *domain;                        /* of --domain, or NULL */
-    char **args;                               /* behind the subcommand */
+    const char *size, *user, *client, *time;   /* of these options, or NULL */
+    const char *headers[CTL_HEADERS_MAX];      /* of --header, which may be there many times */
+    size_t nheaders;
+    char **args; /* behind the subcommand */
     int nargs;
 };
 
@@ -41,6 +45,7 @@ int ctl_keys(const struct ctl *ctl);
 int ctl_config(const struct ctl *ctl);
 int ctl_recall(const struct ctl *ctl);
 int ctl_drain(const struct ctl *ctl);
+int ctl_explain(const struct ctl *ctl);
 
 /* Writes "pontoon: …" to standard error and returns `code`. */
 int ctl_error(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

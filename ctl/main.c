@@ -30,6 +30,8 @@ static const struct subcommand subcommands[] = {
     {"recall", "ID|QUEUEID|MESSAGE-ID [--json]", "take back what was not fetched yet", CTL_JSON, 1, 1, 1, ctl_recall},
     {"drain", "[--domain DOMAIN] [--wait|--cancel] [--json]", "stop diverting, and see what is left",
      CTL_JSON | CTL_DOMAIN | CTL_WAIT | CTL_CANCEL, 0, 0, 1, ctl_drain},
+    {"explain", "SENDER RECIPIENT [OPTION]...", "which way such a message would take, and why", CTL_JSON | CTL_MESSAGE,
+     2, 2, 1, ctl_explain},
     {"policy", "DOMAIN [--json]", "look up a domain's record and policy now", CTL_JSON, 1, 1, 1, ctl_policy},
     {"keys", "make|list [--json]", "make or list the keys that sign notifications", CTL_JSON, 1, 1, 1, ctl_keys},
     {"config", "[--test|--sample|--mdoc]", "test the configuration, or print what is in it",
@@ -85,7 +87,20 @@ static void show_line(enum log_level level, const char *text)
         fprintf(stderr, "pontoon: %s\n", text);
 }
 
-enum { OPT_JSON = 1000, OPT_TEST, OPT_SAMPLE, OPT_MDOC, OPT_DOMAIN, OPT_WAIT, OPT_CANCEL };
+enum {
+    OPT_JSON = 1000,
+    OPT_TEST,
+    OPT_SAMPLE,
+    OPT_MDOC,
+    OPT_DOMAIN,
+    OPT_WAIT,
+    OPT_CANCEL,
+    OPT_SIZE,
+    OPT_HEADER,
+    OPT_USER,
+    OPT_CLIENT,
+    OPT_TIME
+};
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
     {"verbose", no_argument, NULL, 'v'},
@@ -98,6 +113,11 @@ static const struct option long_options[] = {
     {"domain", required_argument, NULL, OPT_DOMAIN},
     {"wait", no_argument, NULL, OPT_WAIT},
     {"cancel", no_argument, NULL, OPT_CANCEL},
+    {"size", required_argument, NULL, OPT_SIZE},
+    {"header", required_argument, NULL, OPT_HEADER},
+    {"user", required_argument, NULL, OPT_USER},
+    {"client", required_argument, NULL, OPT_CLIENT},
+    {"time", required_argument, NULL, OPT_TIME},
     {NULL, 0, NULL, 0},
 };
 
@@ -105,6 +125,23 @@ static int usage(void)
 {
     print_overview(stderr);
     return EX_USAGE;
+}
+
+/* Options that describe a message. */
+static int take_message_option(int c, struct ctl *ctl)
+{
+    ctl->options |= CTL_MESSAGE;
+    switch (c) {
+    case OPT_SIZE: ctl->size = optarg; break;
+    case OPT_USER: ctl->user = optarg; break;
+    case OPT_CLIENT: ctl->client = optarg; break;
+    case OPT_TIME: ctl->time = optarg; break;
+    default:
+        if (ctl->nheaders == CTL_HEADERS_MAX)
+            return ctl_error(EX_USAGE, "more than %d times --header", CTL_HEADERS_MAX);
+        ctl->headers[ctl->nheaders++] = optarg;
+    }
+    return EX_OK;
 }
 
 /* EX_OK, or the code to exit with. `only_r`: -h or -V was given, which stand for subcommands. */
@@ -129,6 +166,14 @@ static int parse_options(int argc, char **argv, struct ctl *ctl, const char **on
         case OPT_DOMAIN:
             ctl->options |= CTL_DOMAIN;
             ctl->domain = optarg;
+            break;
+        case OPT_SIZE:
+        case OPT_HEADER:
+        case OPT_USER:
+        case OPT_CLIENT:
+        case OPT_TIME:
+            if (take_message_option(c, ctl) != EX_OK)
+                return EX_USAGE;
             break;
         default: return usage();
         }

@@ -160,6 +160,20 @@ enum result patterns_new(enum patterns_kind kind, const char *const *words, size
     return r;
 }
 
+enum result patterns_from_config(const struct config *c, const char *key, enum patterns_kind kind,
+                                 struct patterns **p_r, struct error *err)
+{
+    size_t n;
+    const char *const *words = config_list(c, key, &n);
+    const char *title = config_title(c);
+    if (patterns_new(kind, words, n, p_r, err) == RESULT_OK)
+        return RESULT_OK;
+    const char *name = strchr(key, '.') + 1;
+    if (title == NULL)
+        return error_prefix(err, "%s: %s", config_where(c, key), name);
+    return error_prefix(err, "%s: %.*s \"%s\": %s", config_where(c, key), (int)(name - 1 - key), key, title, name);
+}
+
 void patterns_free(struct patterns **p_p)
 {
     struct patterns *p = *p_p;

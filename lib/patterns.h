@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/config.h"
 #include "lib/netaddr.h"
 #include "lib/result.h"
 
@@ -32,6 +33,9 @@ struct patterns;
 /* Immutable, usable from any thread. RESULT_PERM: a malformed pattern; RESULT_TEMP: a table that can't be read. */
 enum result patterns_new(enum patterns_kind kind, const char *const *words, size_t n, struct patterns **p_r,
                          struct error *err);
+/* Of a list of the configuration; its errors name the place, and the parameter. */
+enum result patterns_from_config(const struct config *c, const char *key, enum patterns_kind kind,
+                                 struct patterns **p_r, struct error *err);
 void patterns_free(struct patterns **p);
 
 /*

@@ -30,12 +30,7 @@ static enum result misplaced(const struct config *c, const char *key, struct err
 static enum result read_patterns(const struct config *c, const char *key, enum patterns_kind kind,
                                  struct patterns **p_r, struct error *err)
 {
-    size_t n;
-    if (!is_given(c, key))
-        return RESULT_OK;
-    const char *const *words = config_list(c, key, &n);
-    enum result r = patterns_new(kind, words, n, p_r, err);
-    return r == RESULT_OK ? r : misplaced(c, key, err);
+    return is_given(c, key) ? patterns_from_config(c, key, kind, p_r, err) : RESULT_OK;
 }
 
 static enum result read_people(struct rule *rule, const struct config *c, struct error *err)

@@ -50,6 +50,9 @@ sub code {
     return $? >> 8;
 }
 my $bad = spew("$dir/bad.conf", "hostname = x\nnonsense = 1\n");
+my $hash = spew("$dir/hash.conf", "\nrule a {\n recipients = hash:/x\n}\n");
+is code('-c', $hash, 'config'), 78, 'a table that can\'t be read: 78';
+like slurp("$dir/err"), qr{hash\.conf:3: rule "a": recipients: hash:/x: no table of type "hash"}, 'with file, line and rule';
 my $empty = spew("$dir/empty.conf", qq(store { directory = "$dir/no" }\nbridge { directory = "$dir/none" }\n));
 is code('-c', $bad, 'config'), 78, 'a bad configuration: 78';
 like slurp("$dir/err"), qr/bad\.conf:2: /, 'with file and line';
