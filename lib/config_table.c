@@ -229,7 +229,7 @@ const struct config_entry config_table[] = {
     {"bridge", "idle-timeout", CONFIG_TIME, "60s", 1 * SEC, HOUR, NULL, NULL,
      "A client that is silent for so long is cut off."},
     {"bridge", "mta", CONFIG_ENDPOINT, "127.0.0.1:10025", 0, 0, NULL, NULL,
-     "The receiving MTA's listener meant for pontoon: it asks and delivers there."},
+     "The receiving MTA's listener meant for pontoon, ADDRESS:PORT or unix:/PATH: it asks and delivers there."},
     {"bridge", "mta-protocol", CONFIG_CHOICE, "smtp", 0, 0, "smtp lmtp", NULL, "What it speaks."},
     {"bridge", "mta-connections", CONFIG_COUNT, "20", 1, 1000, NULL, NULL, "Transactions with it at one time, in all."},
     {"bridge", "mta-connections-per-domain", CONFIG_COUNT, "10", 1, 1000, NULL, NULL,

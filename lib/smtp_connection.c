@@ -133,6 +133,17 @@ static int make_socket(const struct netaddr *server)
     return fd;
 }
 
+/* libevent 2.1 waits for ever when a unix socket refuses; whether it does is known at once. */
+static int begin_connect(struct bufferevent *bev, const struct netaddr *server)
+{
+    const struct sockaddr *address = (const struct sockaddr *)&server->sa;
+    if (server->sa.ss_family != AF_UNIX)
+        return bufferevent_socket_connect(bev, address, (int)server->len);
+    if (connect(bufferevent_getfd(bev), address, server->len) != 0)
+        return -1;
+    return bufferevent_socket_connect(bev, NULL, 0); /* goes on from there */
+}
+
 struct smtp_connection *smtp_connection_open(struct loop *loop, const struct netaddr *server, msec_t write_timeout,
                                              const struct smtp_connection_events *events, void *arg)
 {
@@ -147,7 +158,7 @@ struct smtp_connection *smtp_connection_open(struct loop *loop, const struct net
     c->bev = bufferevent_socket_new(loop_base(loop), fd, BEV_OPT_CLOSE_ON_FREE);
     if (c->bev == NULL)
         log_fatal("out of memory (bufferevent)");
-    if (fd >= 0 && bufferevent_socket_connect(c->bev, (const struct sockaddr *)&server->sa, (int)server->len) < 0)
+    if (fd >= 0 && begin_connect(c->bev, server) < 0)
         c->connect_errno = errno ? errno : ENOTCONN;
     if (c->connect_errno != 0) {
         loop_timer_set(c->timer, 0);

@@ -41,6 +41,7 @@ void smtp_failure_xclient(struct error *err, const char *relay, const char *us, 
                       text);
     else
         error_set_dsn(err, RESULT_TEMP, "4.3.5",
-                      "host %s: %.250s; if it is Postfix, add %s to smtpd_authorized_xclient_hosts of this listener",
+                      "host %s: %.250s; add %s to Postfix's smtpd_authorized_xclient_hosts (of this listener) or to "
+                      "Dovecot's login_trusted_networks, or set xclient to what this server can",
                       relay, text, us);
 }

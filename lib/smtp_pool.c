@@ -148,8 +148,8 @@ static void write_relay(struct smtp_pool *pool)
     char ip[NETADDR_TEXT_SIZE];
     const struct netaddr *server = &pool->options.server;
     netaddr_ip(server, ip);
-    if (server->sa.ss_family == AF_UNIX)
-        snprintf(pool->relay, sizeof pool->relay, "%.255s[%s]", pool->server_name, ip);
+    if (server->sa.ss_family == AF_UNIX) /* it is on this machine: as Postfix names it */
+        snprintf(pool->relay, sizeof pool->relay, "%.255s[%s]", pool->helo, ip);
     else
         snprintf(pool->relay, sizeof pool->relay, "%.255s[%s]:%u", pool->server_name, ip, netaddr_port(server));
 }

@@ -1,5 +1,6 @@
 /* The SMTP client against a scripted server: t/unit/fake_smtp.h. */
 #include "t/unit/fake_smtp.h"
+#include "t/unit/temp_dir.h"
 
 #include "lib/mem.h"
 #include "lib/smtp_internal.h" /* for one look at what is about to be told */
@@ -720,6 +721,30 @@ static void nobody_listens(void **state)
     }
 }
 
+/* The file is there, the server is not. */
+static void nobody_listens_on_a_unix_socket(void **state)
+{
+    (void)state;
+    struct temp_dir dir;
+    struct job j;
+    char endpoint[450], expected[600];
+    struct error err;
+    temp_dir_make(&dir);
+    snprintf(endpoint, sizeof endpoint, "unix:%s", temp_path(&dir, "lmtp"));
+    assert_int_equal(netaddr_endpoint(endpoint, &options.server, &err), RESULT_OK);
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&options.server.sa, options.server.len), 0);
+    close(fd);
+    open_pool();
+    job_init(&j, 1);
+    job_run(&j);
+    assert_string_equal(j.told, "failed temp");
+    snprintf(expected, sizeof expected, "connect to pontoon.test[%s]: Connection refused", endpoint);
+    assert_string_equal(j.err.text, expected);
+    job_free(&j);
+    temp_dir_remove(&dir);
+}
+
 static void silence_ends(void **state)
 {
     (void)state;
@@ -1124,7 +1149,7 @@ static void xclient_required(void **state)
         {SCRIPT(HELLO, OFFER, "W:"), "failed temp", "smtpd_authorized_xclient_hosts"},
         {SCRIPT(HELLO, "S:250-fake\r\n250 XCLIENT NAME HELO", "W:"), "failed temp", "add 127.0.0.1 to"},
         {SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:550 5.7.0 Error: insufficient authorization", "W:"), "failed temp",
-         "550 5.7.0 Error: insufficient authorization; if it is Postfix, add 127.0.0.1"},
+         "550 5.7.0 Error: insufficient authorization; add 127.0.0.1 to Postfix's"},
         {SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:554 5.7.1 listed", "W:"), "failed perm 554",
          "in reply to XCLIENT"},
         {SCRIPT(HELLO, WITH_XCLIENT, "C:XCLIENT", "S:220 hi", "C:EHLO", "S:550 5.7.1 bad helo", "W:"),
@@ -1239,6 +1264,7 @@ int main(void)
         TEST(loss_after_the_dot_is_told),
         TEST(loss_within_content_is_not_after_the_dot),
         TEST(nobody_listens),
+        TEST(nobody_listens_on_a_unix_socket),
         TEST(silence_ends),
         TEST(a_server_that_stops_reading_content),
         TEST(a_server_that_stops_reading_before_the_dot),
