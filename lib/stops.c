@@ -149,6 +149,14 @@ enum store_stop_kind stops_find(struct stops *s, const char *from, const char *t
     return kind;
 }
 
+bool stops_any(struct stops *s)
+{
+    pthread_mutex_lock(&s->lock);
+    bool any = s->now != NULL && s->now->n > 0;
+    pthread_mutex_unlock(&s->lock);
+    return any;
+}
+
 const char *stops_words(enum store_stop_kind kind)
 {
     switch (kind) {

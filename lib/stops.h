@@ -18,6 +18,8 @@ enum store_stop_kind stops_find(struct stops *s, const char *from, const char *t
 /* For logs: why mail goes by SMTP; NULL for STORE_STOP_NONE. */
 const char *stops_words(enum store_stop_kind kind);
 
+bool stops_any(struct stops *s); /* as last read */
+
 /* Reads the store now. Returns a number that differs from the one before if a stop was added. */
 unsigned stops_renew(struct stops *s);
 

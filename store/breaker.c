@@ -252,7 +252,7 @@ static void look(void *arg)
     if (b->ctx->draining)
         return;
     unsigned generation = stops_renew(b->ctx->stops);
-    if (generation != b->generation)
+    if (generation != b->generation || stops_any(b->ctx->stops)) /* others may have made work due */
         notifier_kick(b->ctx->notifier);
     b->generation = generation;
     read_peers(b);

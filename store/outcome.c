@@ -84,6 +84,14 @@ static void log_line(const struct store_entry *entry, const struct store_rcpt *r
              news->text && news->text[0] ? news->text : rcpt_event_name(news->event), entry->id);
 }
 
+/* When time alone decides about a recipient that is notified: see outcome_overdue(). 0: never. */
+static msec_t patience_ends(const struct config *config, const struct store_entry *entry, const struct store_rcpt *rcpt)
+{
+    msec_t taken = outcome_taken(rcpt);
+    msec_t patience = config_time(config, taken != 0 ? "store.settle-after" : "store.fallback-after");
+    return patience > 0 ? (taken != 0 ? taken : entry->created) + patience : 0;
+}
+
 /* When the state that follows is due: at once for work of our own, else by backoff, but never past a deadline. */
 static msec_t when_due(const struct config *config, const struct store_entry *entry, const struct store_rcpt *rcpt,
                        const struct outcome_news *news, enum rcpt_state next)
@@ -95,9 +103,9 @@ static msec_t when_due(const struct config *config, const struct store_entry *en
         return now;
     msec_t when = now + retry_delay(rcpt->attempts + 1, config_time(config, "store.retry-min"),
                                     config_time(config, "store.retry-max"), news->retry_after);
-    msec_t fallback = config_time(config, "store.fallback-after");
-    if (fallback > 0 && outcome_taken(rcpt) == 0 && entry->created + fallback > now && when > entry->created + fallback)
-        when = entry->created + fallback;
+    msec_t end = patience_ends(config, entry, rcpt);
+    if (end > now && when > end)
+        when = end;
     return when > entry->expires && entry->expires > now ? entry->expires : when;
 }
 
@@ -170,20 +178,16 @@ bool outcome_overdue(const struct config *config, const struct store_entry *entr
                      struct outcome_news *news_r)
 {
     msec_t now = clock_now();
-    msec_t fallback = config_time(config, "store.fallback-after");
-    msec_t settle = config_time(config, "store.settle-after");
+    msec_t end = patience_ends(config, entry, rcpt);
     *news_r = (struct outcome_news){.dsn = "4.4.7", .peer = rcpt->peer};
-    /* Never fetched: once the capability is revoked the peer can't deliver it, whatever it promised. */
-    if (outcome_taken(rcpt) == 0 && fallback > 0 && now >= entry->created + fallback) {
+    if (end != 0 && now >= end) {
+        /* Never fetched: once the capability is revoked the peer can't deliver it, whatever it promised. Fetched: it may
+           have arrived, and only after asking for long is a possible repeat better than a possible loss. */
         news_r->event = RCPT_EV_FALLBACK;
+        news_r->regardless = outcome_taken(rcpt) != 0;
         news_r->text = rcpt->text ? rcpt->text : "not notified in time";
-        return true;
-    }
-    /* It may have arrived: only after asking for long is a possible repeat better than a possible loss. */
-    if (outcome_taken(rcpt) != 0 && settle > 0 && now >= outcome_taken(rcpt) + settle) {
-        news_r->event = RCPT_EV_FALLBACK;
-        news_r->regardless = true;
-        news_r->text = "the peer never said what became of it";
+        if (news_r->regardless)
+            news_r->text = "fetched by the peer, which never said what became of it: a possible duplicate";
         return true;
     }
     if (now >= entry->expires) {

@@ -106,6 +106,9 @@ static void retries_back_off_but_not_past_the_deadline(void **state)
     f->entry.created = now - 9 * 60000; /* a minute is left before it goes back to SMTP */
     outcome_add(&out, f->config, &f->entry, &f->rcpt, &news);
     assert_int_equal(out.list[2].next, now + 60000);
+    f->rcpt.fetched = now - 58 * 60000; /* it has it: now it is settle-after that runs out, in two minutes */
+    outcome_add(&out, f->config, &f->entry, &f->rcpt, &news);
+    assert_int_equal(out.list[3].next, now + 120000);
     outcome_free(&out);
 }
 

@@ -29,6 +29,19 @@ sub issue {
     return ("$base.pem", "$base.key");
 }
 
+# One that ended yesterday.
+sub issue_expired {
+    my ($self, $name) = @_;
+    my $base = "$self->{dir}/expired-$name";
+    open my $fh, '>', "$base.ext" or croak "$base.ext: $!";
+    print $fh "subjectAltName=DNS:$name\nextendedKeyUsage=serverAuth\n";
+    close $fh or croak "$base.ext: $!";
+    openssl('req', '-new', @key, '-keyout', "$base.key", '-out', "$base.csr", '-subj', "/CN=$name");
+    openssl('x509', '-req', '-in', "$base.csr", '-CA', "$self->{dir}/root.pem", '-CAkey', "$self->{dir}/root.key",
+        '-CAcreateserial', '-days', -1, '-extfile', "$base.ext", '-out', "$base.pem");
+    return ("$base.pem", "$base.key");
+}
+
 sub openssl {
     my (@argv) = @_;
     my $pid = open(my $out, '-|') // croak "fork: $!";
