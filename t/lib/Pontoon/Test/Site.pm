@@ -104,6 +104,7 @@ sub prepare_pontoon {
         'bridge.directory'          => "$self->{dir}/bridge",
         'bridge.arrivals'           => "$self->{dir}/arrivals",
         'bridge.mta'                => $self->{postfix}->endpoint('inject'),
+        'bridge.xclient'            => $self->{mta} eq 'sendmail' ? 'no' : 'required',
         'bridge.retry-min'          => '200ms',
         'bridge.retry-max'          => '1s',
         %{$self->{config} // {}},
