@@ -42,7 +42,8 @@ struct arrivals {
     char *path;
     int socket;
     struct event *event;
-    msec_t heard; /* clock_mono() of the last datagram, 0 never */
+    msec_t heard;    /* clock_mono() of the last datagram, 0 never */
+    msec_t complete; /* since when nothing was missed */
     msec_t complained;
     struct kept *oldest, *newest;
     size_t n, bytes;
@@ -72,6 +73,8 @@ static void forget_oldest(struct arrivals *a)
         a->newest = NULL;
     a->n--;
     a->bytes -= k->bytes;
+    if (a->complete < k->when + 1)
+        a->complete = k->when + 1;
     arrival_clear(&k->arrival);
     mem_free(&k);
 }
@@ -123,6 +126,10 @@ static void take(struct arrivals *a, const char *text, size_t len)
 {
     struct arrival arrival;
     struct error err;
+    if (!arrivals_observing(a)) {
+        a->complete = clock_mono();
+        log_info("pontoon-milter looks on: shadows are compared with what arrives by SMTP");
+    }
     a->heard = clock_mono();
     if (arrival_parse(text, len, &arrival, &err) != RESULT_OK) {
         if (a->complained == 0 || a->heard - a->complained > COMPLAINT_EVERY)
@@ -207,6 +214,11 @@ void arrivals_free(struct arrivals **ap)
 bool arrivals_observing(const struct arrivals *a)
 {
     return a->heard != 0 && clock_mono() - a->heard < ALIVE_MAX;
+}
+
+msec_t arrivals_complete_since(const struct arrivals *a)
+{
+    return arrivals_observing(a) ? a->complete : -1;
 }
 
 /* ---- watching ---- */

@@ -20,6 +20,12 @@ void arrivals_free(struct arrivals **a);
 /* Whether a milter looks on: it has told us something within half a minute. */
 bool arrivals_observing(const struct arrivals *a);
 
+/*
+ * Since when nothing that came was missed, by clock_mono(): a milter looked on all the time, and nothing had to be forgotten.
+ * -1: nobody looks on.
+ */
+msec_t arrivals_complete_since(const struct arrivals *a);
+
 /* An arrival with this Message-ID; `when` by clock_mono(). What is borrowed must be copied. */
 typedef void arrivals_fn(void *arg, const struct arrival *arrival, msec_t when);
 /* Calls fn for those that are known, oldest first, and then for each that comes, until arrivals_unwatch(). */

@@ -17,6 +17,7 @@
 #include "lib/smtp_data.h"
 
 enum { TRACE_MAX = 4096, BACKLOG_MAX = 262144 };
+#define AGE_MAX INT64_C(31536000) /* s: older is no older */
 
 struct promise {
     struct promise *next;
@@ -209,12 +210,21 @@ static void end_shadow(void *arg)
         struct job_rcpt *r = &d->job->rcpts[d->map[i]];
         r->comparison = smtp_copies_of(d->copies, i);
         r->comparison.differences = mem_strdup(r->comparison.differences);
+        if (r->comparison.smtp == STORE_SMTP_UNKNOWN)
+            continue;
         char *text = store_comparison_text(&r->comparison);
         event(d, r->address, store_comparison_what(&r->comparison), text);
         mem_free(&text);
     }
     smtp_copies_free(&d->copies);
     settle(d);
+}
+
+/* ms since the sender had the message: what it said, and what passed here since. -1: unknown. */
+static msec_t shadow_age(const struct delivery *d)
+{
+    msec_t said = d->job->m.age;
+    return said == 0 ? -1 : (said < AGE_MAX ? said * 1000 : AGE_MAX * 1000) + clock_now() - d->job->received;
 }
 
 /*
@@ -232,7 +242,7 @@ static void shadow_verified(struct delivery *d)
         end_shadow(d);
         return;
     }
-    d->copies = smtp_copies_new(ctx->loop, ctx->arrivals, &d->envelope, d->accepted, f,
+    d->copies = smtp_copies_new(ctx->loop, ctx->arrivals, &d->envelope, d->accepted, f, shadow_age(d),
                                 config_time(ctx->config, "bridge.shadow-wait"), end_shadow, d);
 }
 

@@ -18,7 +18,9 @@ struct smtp_copies {
     struct copy *copies;
     size_t n;
     struct fingerprint *fingerprint;
+    struct arrivals *arrivals;
     msec_t verified; /* by clock_mono() */
+    msec_t age;      /* of the message, then; -1: unknown */
     struct arrivals_watch *watch;
     struct loop_timer *timer;
     smtp_copies_done *done;
@@ -77,14 +79,16 @@ static void arrived(void *arg, const struct arrival *arrival, msec_t when)
 }
 
 struct smtp_copies *smtp_copies_new(struct loop *loop, struct arrivals *arrivals, const struct envelope *envelope,
-                                    const bool *wanted, struct fingerprint *fingerprint, msec_t wait,
+                                    const bool *wanted, struct fingerprint *fingerprint, msec_t age, msec_t wait,
                                     smtp_copies_done *done, void *arg)
 {
     struct smtp_copies *c = mem_zero(1, sizeof *c);
     *c = (struct smtp_copies){.sender = address_normalize(envelope->sender),
                               .n = envelope->nrcpts,
                               .fingerprint = fingerprint,
+                              .arrivals = arrivals,
                               .verified = clock_mono(),
+                              .age = age,
                               .done = done,
                               .arg = arg};
     c->copies = mem_zero(c->n, sizeof *c->copies);
@@ -101,7 +105,11 @@ struct smtp_copies *smtp_copies_new(struct loop *loop, struct arrivals *arrivals
 
 struct store_comparison smtp_copies_of(const struct smtp_copies *c, size_t i)
 {
-    return c->copies[i].comparison;
+    struct store_comparison comparison = c->copies[i].comparison;
+    msec_t since = arrivals_complete_since(c->arrivals);
+    if (comparison.smtp == STORE_SMTP_NOT_SEEN && (c->age < 0 || since < 0 || since > c->verified - c->age))
+        comparison.smtp = STORE_SMTP_UNKNOWN;
+    return comparison;
 }
 
 void smtp_copies_free(struct smtp_copies **cp)

@@ -16,12 +16,16 @@ typedef void smtp_copies_done(void *arg);
 
 /*
  * Takes over the fingerprint, and begins to wait up to `wait` ms; `done` is called once, never before this returns. The
- * envelope's sender and the recipients of which `wanted` is true are copied.
+ * envelope's sender and the recipients of which `wanted` is true are copied. `age`: ms since the sender's site had the message;
+ * -1: unknown.
  */
 struct smtp_copies *smtp_copies_new(struct loop *loop, struct arrivals *arrivals, const struct envelope *envelope,
-                                    const bool *wanted, struct fingerprint *fingerprint, msec_t wait,
+                                    const bool *wanted, struct fingerprint *fingerprint, msec_t age, msec_t wait,
                                     smtp_copies_done *done, void *arg);
-/* What came for the recipient number i of the envelope. Its differences are borrowed. */
+/*
+ * What came for the recipient number i of the envelope. Its differences are borrowed. NOT_SEEN only if it can't have come
+ * unseen; else UNKNOWN.
+ */
 struct store_comparison smtp_copies_of(const struct smtp_copies *c, size_t i);
 void smtp_copies_free(struct smtp_copies **c);
 

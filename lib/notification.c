@@ -129,13 +129,14 @@ static enum result parse_message(const json_t *j, const char *path, const struct
                                  struct notification_message *m, struct error *err)
 {
     const char *id, *token, *digest;
-    int64_t size, serial;
+    int64_t size, serial, age;
     enum result result;
     if ((result = json_need_string(j, path, "id", MESSAGE_ID_PEER_MAX, &id, err)) != RESULT_OK ||
         (result = json_need_string(j, path, "token", sizeof m->token - 1, &token, err)) != RESULT_OK ||
         (result = json_need_int(j, path, "size", 0, INT64_MAX, &size, err)) != RESULT_OK ||
         (result = json_need_string(j, path, "digest", NOTIFICATION_SIZE_MAX, &digest, err)) != RESULT_OK ||
-        (result = json_want_int(j, path, "serial", 1, NOTIFICATION_SERIAL_MAX, 0, &serial, err)) != RESULT_OK)
+        (result = json_want_int(j, path, "serial", 1, NOTIFICATION_SERIAL_MAX, 0, &serial, err)) != RESULT_OK ||
+        (result = json_want_int(j, path, "age", 1, TIME_MAX, 0, &age, err)) != RESULT_OK)
         return result;
     if (!message_id_valid(id))
         return json_refuse(err, path, "id", "not 1 to 64 letters, digits, '-' or '_'");
@@ -149,6 +150,7 @@ static enum result parse_message(const json_t *j, const char *path, const struct
     snprintf(m->token, sizeof m->token, "%s", token);
     m->size = (uint64_t)size;
     m->serial = serial;
+    m->age = age;
     return parse_envelope(j, path, n, &m->envelope, err);
 }
 
@@ -238,6 +240,8 @@ static json_t *message_json(const struct notification_message *m)
     json_object_set_new(j, "recipients", rcpts);
     json_object_set_new(j, "size", json_integer((json_int_t)m->size));
     put(j, "digest", digest);
+    if (m->age != 0)
+        json_object_set_new(j, "age", json_integer((json_int_t)m->age));
     if (m->serial != 0)
         json_object_set_new(j, "serial", json_integer((json_int_t)m->serial));
     put(j, "body", e->body != BODY_UNSPECIFIED ? body_type_name(e->body) : NULL);

@@ -34,6 +34,7 @@ struct notification_message {
     uint64_t size;
     uint8_t digest[DIGEST_SIZE];
     int64_t serial; /* grows with every notification of this message; receipts say which one they answer. 0: none */
+    int64_t age;    /* of a shadow: seconds, rounded up, since it was stored, at the time of signing; 0: not said */
     struct envelope envelope; /* sender, body, smtputf8, ret, envid, recipients */
 };
 

@@ -69,6 +69,8 @@ static void fill_message(struct notification_message *m, const struct work *w, c
         memset(m->token, 'x', TOKEN_MAX);
     }
     m->size = e->size;
+    if (e->shadow)
+        m->age = clock_now() > e->created ? (clock_now() - e->created) / 1000 + 1 : 1;
     m->serial = secret != NULL ? work_rcpt(w, 0)->serial : NOTIFICATION_SERIAL_MAX;
     memcpy(m->digest, e->digest, DIGEST_SIZE);
     m->envelope = e->envelope;

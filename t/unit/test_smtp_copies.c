@@ -100,7 +100,7 @@ static void on_done(void *arg)
 
 static void verified(struct fixture *f, const bool *wanted)
 {
-    f->copies = smtp_copies_new(f->loop, f->arrivals, &f->envelope, wanted, of(MAIL), 600000, on_done, f);
+    f->copies = smtp_copies_new(f->loop, f->arrivals, &f->envelope, wanted, of(MAIL), 0, 600000, on_done, f);
     turn(f);
 }
 
@@ -133,7 +133,7 @@ static void differences_are_told(void **state)
     assert_int_equal(f->done, 1);
     assert_string_equal(smtp_copies_of(f->copies, 0).differences,
                         "header Subject changed\nbody differs: 14 bytes by SMTP, 6 by SSMP");
-    assert_int_equal(smtp_copies_of(f->copies, 1).smtp, STORE_SMTP_NOT_SEEN); /* nobody asked for it */
+    assert_int_not_equal(smtp_copies_of(f->copies, 1).smtp, STORE_SMTP_ARRIVED); /* nobody asked for it */
 }
 
 static void another_message_is_no_copy(void **state)
@@ -145,7 +145,7 @@ static void another_message_is_no_copy(void **state)
     arrive(f, "Subject: none\r\n\r\n", "alice@a.test", "bob@b.test", NULL);
     turn(f);
     assert_int_equal(f->done, 0);
-    assert_int_equal(smtp_copies_of(f->copies, 0).smtp, STORE_SMTP_NOT_SEEN);
+    assert_int_not_equal(smtp_copies_of(f->copies, 0).smtp, STORE_SMTP_ARRIVED);
 }
 
 /* From a list or a rewriting relay: taken if nothing better comes. */
@@ -187,13 +187,37 @@ static void rubbish_is_dropped(void **state)
     assert_int_equal(f->done, 1);
 }
 
+static void wait_for_copy(struct fixture *f, msec_t age)
+{
+    f->done = 0;
+    f->copies = smtp_copies_new(f->loop, f->arrivals, &f->envelope, first, of(MAIL), age, 1, on_done, f);
+    while (f->done == 0)
+        event_base_loop(loop_base(f->loop), EVLOOP_ONCE);
+}
+
 static void waiting_ends(void **state)
 {
     struct fixture *f = *state;
-    f->copies = smtp_copies_new(f->loop, f->arrivals, &f->envelope, first, of(MAIL), 1, on_done, f);
-    while (f->done == 0)
-        event_base_loop(loop_base(f->loop), EVLOOP_ONCE);
-    assert_int_equal(smtp_copies_of(f->copies, 0).smtp, STORE_SMTP_NOT_SEEN);
+    static const struct {
+        msec_t age;
+        enum store_smtp_copy is;
+    } cases[] = {
+        {0, STORE_SMTP_NOT_SEEN},      /* it can't have come unseen */
+        {3600000, STORE_SMTP_UNKNOWN}, /* it may have come before we looked */
+        {-1, STORE_SMTP_UNKNOWN},      /* no idea how old it is */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wait_for_copy(f, cases[i].age);
+        assert_int_equal(smtp_copies_of(f->copies, 0).smtp, STORE_SMTP_UNKNOWN); /* nobody looks on */
+        smtp_copies_free(&f->copies);
+    }
+    send_text(f, "{}");
+    turn(f);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        wait_for_copy(f, cases[i].age);
+        assert_int_equal(smtp_copies_of(f->copies, 0).smtp, cases[i].is);
+        smtp_copies_free(&f->copies);
+    }
 }
 
 /* Many arrivals: the oldest go, memory stays bounded, and the newest are found. */
@@ -206,8 +230,8 @@ static void a_flood(void **state)
         snprintf(text, sizeof text, "Message-ID: <%d@flood.test>\r\n\r\n", i);
         arrive(f, text, "x@a.test", "bob@b.test", NULL);
     }
-    verified(f, first);
-    assert_int_equal(smtp_copies_of(f->copies, 0).smtp, STORE_SMTP_NOT_SEEN);
+    wait_for_copy(f, 60000);
+    assert_int_equal(smtp_copies_of(f->copies, 0).smtp, STORE_SMTP_UNKNOWN); /* it was forgotten, not unseen */
 }
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
