@@ -30,16 +30,44 @@ static enum result first_due(struct sqlite_db *db, enum store_work work, msec_t 
     return stmt_end(st, err);
 }
 
-static enum result select_due(struct claim *c, struct sqlite_db *db, struct error *err)
+/* The last one that a claim got room for. */
+struct last_due {
+    int64_t rid;
+    msec_t due;
+};
+
+/* What is due of the same message and domain: cut in two it would be notified, and fetched, twice. */
+static enum result select_rest(struct claim *c, struct sqlite_db *db, const struct last_due *last, struct error *err)
 {
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT " STORE_RCPT_COLUMNS " FROM recipients AS r"
-                                            " WHERE r.work = ? AND r.due <= ? ORDER BY r.due, r.rid LIMIT ?");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT " STORE_RCPT_COLUMNS " FROM recipients AS l JOIN recipients AS r USING (message, domain)"
+                       " WHERE l.rid = ?1 AND +r.work = ?2 AND r.due <= ?3 AND (r.due, r.rid) > (?4, ?1)"
+                       " ORDER BY r.due, r.rid LIMIT ?5");
+    stmt_bind_int(st, last->rid);
     stmt_bind_int(st, c->work);
     stmt_bind_int(st, clock_now());
+    stmt_bind_int(st, last->due);
     stmt_bind_int(st, (int64_t)c->max);
     while (stmt_row(st))
         store_builder_rcpt(&c->found, st, true);
     return stmt_end(st, err);
+}
+
+static enum result select_due(struct claim *c, struct sqlite_db *db, struct error *err)
+{
+    struct last_due last = {0};
+    size_t n = 0;
+    struct sqlite_stmt *st = stmt_begin(db, "SELECT " STORE_RCPT_COLUMNS ", r.due FROM recipients AS r"
+                                            " WHERE r.work = ? AND r.due <= ? ORDER BY r.due, r.rid LIMIT ?");
+    stmt_bind_int(st, c->work);
+    stmt_bind_int(st, clock_now());
+    stmt_bind_int(st, (int64_t)c->max);
+    for (; stmt_row(st); n++) {
+        last.rid = store_builder_rcpt(&c->found, st, true)->rid;
+        last.due = stmt_get_int(st);
+    }
+    enum result r = stmt_end(st, err);
+    return r == RESULT_OK && n == c->max ? select_rest(c, db, &last, err) : r;
 }
 
 /* DSNs are one for a message: what is not due yet comes along with what is. */

@@ -92,17 +92,30 @@ static msec_t patience_ends(const struct config *config, const struct store_entr
     return patience > 0 ? (taken != 0 ? taken : entry->created) + patience : 0;
 }
 
+/* By backoff; the same for all that have come as far in one message. */
+static msec_t try_again(struct outcome *o, const struct config *config, const struct store_entry *entry,
+                        unsigned attempts, msec_t retry_after)
+{
+    if (o->entry != entry || o->attempts != attempts || o->retry_after != retry_after) {
+        o->entry = entry;
+        o->attempts = attempts;
+        o->retry_after = retry_after;
+        o->again = clock_now() + retry_delay(attempts + 1, config_time(config, "store.retry-min"),
+                                             config_time(config, "store.retry-max"), retry_after);
+    }
+    return o->again;
+}
+
 /* When the state that follows is due: at once for work of our own, else by backoff, but never past a deadline. */
-static msec_t when_due(const struct config *config, const struct store_entry *entry, const struct store_rcpt *rcpt,
-                       const struct outcome_news *news, enum rcpt_state next)
+static msec_t when_due(struct outcome *o, const struct config *config, const struct store_entry *entry,
+                       const struct store_rcpt *rcpt, const struct outcome_news *news, enum rcpt_state next)
 {
     msec_t now = clock_now();
     if (next != rcpt->state && waits_for_dsn(next)) /* store_settle() makes it sooner if nobody can join it */
         return now + config_time(config, "store.dsn-hold");
     if (rcpt_state_final(next) || (next != rcpt->state && next == RCPT_RETURNING))
         return now;
-    msec_t when = now + retry_delay(rcpt->attempts + 1, config_time(config, "store.retry-min"),
-                                    config_time(config, "store.retry-max"), news->retry_after);
+    msec_t when = try_again(o, config, entry, rcpt->attempts, news->retry_after);
     msec_t end = patience_ends(config, entry, rcpt);
     if (end > now && when > end)
         when = end;
@@ -128,7 +141,7 @@ void outcome_add(struct outcome *o, const struct config *config, const struct st
         .event = news->event,
         .text = mem_strdup(news->text),
         .peer = mem_strdup(news->peer),
-        .next = when_due(config, entry, rcpt, news, next),
+        .next = when_due(o, config, entry, rcpt, news, next),
         .serial = news->serial,
         .offered = news->offered,
         .report = news->report,

@@ -15,6 +15,10 @@
 struct outcome {
     struct store_settlement *list;
     size_t n, cap;
+    /* When those of one message that fare alike are tried again: together, or each would be notified and fetched by itself. */
+    const struct store_entry *entry;
+    unsigned attempts;
+    msec_t retry_after, again;
 };
 
 struct outcome_news {

@@ -132,6 +132,34 @@ static void oldest_first_and_no_more_than_max(void **state)
     }
 }
 
+/* A claim that is full in the middle of a message takes the rest of it along: of its domain, and if it is due. */
+static void no_message_is_cut_in_two(void **state)
+{
+    (void)state;
+    msec_t next;
+    struct error err = {0};
+    struct letter l = {.rcpts = {"a@b.test", "x@c.test", "b@b.test", "c@b.test", "d@b.test", "e@b.test"}};
+    char *one = put(site.store, &l), *two = put(site.store, &l);
+    int64_t later = rid_of(site.store, one, 5);
+    struct store_entries *list = claim_from(site.store, STORE_NOTIFY, 100, &next);
+    store_entries_free(&list);
+    assert_int_equal(store_postpone(site.store, &later, 1, test_time + 50, NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(store_release_leases(site.store, &err), RESULT_OK);
+    list = claim_from(site.store, STORE_NOTIFY, 3, &next);
+    assert_int_equal(list->n, 2);
+    assert_int_equal(list->entries[0].nrcpts, 4); /* a, b, c, d */
+    assert_int_equal(list->entries[1].nrcpts, 1); /* x */
+    assert_string_equal(list->entries[0].rcpts[3].address, "d@b.test");
+    store_entries_free(&list);
+    list = claim_from(site.store, STORE_NOTIFY, 2, &next); /* a and x, then x has no rest */
+    assert_int_equal(list->n, 2);
+    assert_int_equal(list->entries[0].nrcpts, 1);
+    assert_string_equal(list->entries[0].id, two);
+    store_entries_free(&list);
+    mem_free(&one);
+    mem_free(&two);
+}
+
 static void lease_expires_or_is_released(void **state)
 {
     (void)state;
@@ -265,6 +293,7 @@ int main(void)
         TEST(hold_ends_by_time_or_release),
         TEST(grouped_by_message_and_domain),
         TEST(oldest_first_and_no_more_than_max),
+        TEST(no_message_is_cut_in_two),
         TEST(lease_expires_or_is_released),
         TEST(postponed_is_due_then),
         TEST(each_kind_of_work_has_its_queue),
