@@ -67,6 +67,8 @@ struct store_message {
     msec_t hold;                /* not notified before this long from now, or store_release() */
     msec_t resubmission_window; /* how long ago the same message may have come (0: don't look) */
     msec_t expire_after;
+    size_t
+        by_smtp; /* further recipients that the MTA got in the same transaction and sends to itself: for `pontoon recall` */
     bool
         shadow; /* a copy of mail that goes by SMTP: notified, fetched and compared, never delivered, returned or bounced */
 };
@@ -157,6 +159,7 @@ struct store_entry {
     uint64_t size;
     uint8_t digest[DIGEST_SIZE];
     msec_t created, expires;
+    uint64_t by_smtp; /* as store_message.by_smtp */
     bool shadow;
     struct store_rcpt *rcpts;
     size_t nrcpts;

@@ -130,9 +130,11 @@ static const char schema_reports[] =
     "CREATE INDEX recipients_due ON recipients (work, due) WHERE work IS NOT NULL;"
     "INSERT INTO totals VALUES (9,0),(209,0);";
 
+static const char schema_by_smtp[] = "ALTER TABLE messages ADD COLUMN by_smtp INTEGER NOT NULL DEFAULT 0;";
+
 static const char *const steps[] = {schema_1,        trace_sqlite_schema, policy_cache_sqlite_schema,
                                     schema_fetching, schema_shadow,       schema_serial,
-                                    schema_reports,  stops_sqlite_schema};
+                                    schema_reports,  stops_sqlite_schema, schema_by_smtp};
 static const struct sqlite_schema schema = {"store", steps, sizeof steps / sizeof steps[0]};
 
 static enum result make_dirs(const struct store *s, struct error *err)

@@ -111,6 +111,7 @@ static void read_message(struct store_entry *e, struct sqlite_stmt *st)
     e->created = stmt_get_int(st);
     e->expires = stmt_get_int(st);
     e->shadow = stmt_get_int(st) != 0;
+    e->by_smtp = (uint64_t)stmt_get_int(st);
 }
 
 enum result store_builder_load(struct store_entries_builder *b, struct sqlite_db *db, struct error *err)
@@ -119,7 +120,7 @@ enum result store_builder_load(struct store_entries_builder *b, struct sqlite_db
     for (size_t i = 0; r == RESULT_OK && i < b->list->n; i++) {
         struct sqlite_stmt *st = stmt_begin(
             db, "SELECT id, size, digest, sender, body_type, smtputf8, declared, ret, envid, iss, queue_id, message_id,"
-                " client, login, created, expires, shadow FROM messages WHERE message = ?");
+                " client, login, created, expires, shadow, by_smtp FROM messages WHERE message = ?");
         stmt_bind_int(st, b->messages[i]);
         while (stmt_row(st))
             read_message(&b->list->entries[i], st);

@@ -205,8 +205,9 @@ static enum result insert_message(const struct put *p, struct sqlite_db *db, int
     struct sqlite_stmt *st = stmt_begin(
         db,
         "INSERT INTO messages (id, body, trace, size, digest, sender, body_type, smtputf8, declared, ret, envid, iss,"
-        " queue_id, message_id, client, login, submission, created, expires, shadow)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        " queue_id, message_id, client, login, submission, created, expires, shadow,"
+        " by_smtp)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     stmt_bind_text(st, m->id);
     stmt_bind_int(st, body);
     stmt_bind_blob(st, m->trace, m->trace_len);
@@ -227,6 +228,7 @@ static enum result insert_message(const struct put *p, struct sqlite_db *db, int
     stmt_bind_int(st, now);
     stmt_bind_int(st, now + m->expire_after);
     stmt_bind_int(st, m->shadow);
+    stmt_bind_int(st, (int64_t)m->by_smtp);
     enum result r = stmt_run(st, err);
     *message_r = sqlite_db_last_rowid(db);
     return r;

@@ -137,6 +137,7 @@ static enum result put(struct session *s, struct store *store, enum rules_action
         .hold = m->settings->notify_hold,
         .resubmission_window = m->settings->resubmission_window,
         .expire_after = m->settings->expire_after,
+        .by_smtp = m->envelope.nrcpts - session_count(s, RULES_DIVERT),
         .shadow = way == RULES_SHADOW,
     };
     enum result r = store_put(store, &message, content_spool(m->content), put_r, err);
