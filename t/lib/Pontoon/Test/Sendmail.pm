@@ -134,6 +134,7 @@ sub mc {
         confMAX_MESSAGE_SIZE    => $MAX_SIZE,
         confLOG_LEVEL           => '10',
         confDELIVERY_MODE       => 'background',
+        confAUTH_MECHANISMS     => 'PLAIN',
         confDONT_PROBE_INTERFACES => 'True',
     );
     my $defines = join '', map { "define(`$_', `$define{$_}')dnl\n" } sort keys %define;
@@ -145,6 +146,7 @@ $defines
 undefine(`confCW_FILE')dnl
 MODIFY_MAILER_FLAGS(`LOCAL', `-w')dnl
 LOCAL_DOMAIN(`$self->{domain}')dnl
+TRUST_AUTH_MECH(`PLAIN')dnl
 FEATURE(`nocanonify')dnl
 FEATURE(`accept_unresolvable_domains')dnl
 FEATURE(`no_default_msa')dnl
@@ -159,15 +161,30 @@ $snippet
 END
 }
 
+# Users who may authenticate (PLAIN, in the clear: it is a test): passwords by name. Before prepare().
+sub set_passwords {
+    my ($self, %passwords) = @_;
+    my $dir = $self->{dir};
+    for my $user (sort keys %passwords) {
+        open my $pipe, '|-', 'saslpasswd2', '-p', '-c', '-f', "$dir/sasldb", '-u', $self->{hostname}, $user or croak "saslpasswd2: $!";
+        print $pipe $passwords{$user};
+        close $pipe or croak 'saslpasswd2 failed';
+    }
+    $self->{sasl} = $self->{world}->write("$self->{name}/sendmail/Sendmail.conf",
+        "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: $dir/sasldb\nmech_list: PLAIN\n");
+}
+
 # Its main process stays our child; it and its own are one process group.
 sub start {
     my ($self) = @_;
     $self->{logger} //= $self->start_syslog;
+    my @argv = ($PROGRAM, '-C', "$self->{dir}/etc/sendmail.cf", '-bD', '-q1s', '-L', "sendmail-$self->{name}");
+    unshift @argv, 'sh', '-c', 'mkdir -p /usr/lib/sasl2 && cp "$0" /usr/lib/sasl2 && exec "$@"', $self->{sasl} if $self->{sasl};
     my @command = Pontoon::Test::Unpacked::command(
         name     => 'sendmail',
         hostname => $self->{hostname},
         syslog   => $self->{syslog},
-        argv     => [$PROGRAM, '-C', "$self->{dir}/etc/sendmail.cf", '-bD', '-q1s', '-L', "sendmail-$self->{name}"],
+        argv     => \@argv,
     );
     $self->{proc} = Pontoon::Test::Proc->start(
         name   => "sendmail of $self->{name}",
