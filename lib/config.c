@@ -145,7 +145,7 @@ static struct config *titled_of(const cfg_t *cfg, const struct config_section *s
     c->section = section;
     c->title = mem_strdup(title);
     c->where = mem_printf("%s:%d", cfg->filename, cfg->line);
-    whole->titled = mem_grow(whole->titled, whole->ntitled + 1, sizeof *whole->titled);
+    whole->titled = mem_grow(whole->titled, whole->ntitled + 1, sizeof(struct config *));
     whole->titled[whole->ntitled++] = c;
     loading->titled = c;
     return c;

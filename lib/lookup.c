@@ -21,7 +21,7 @@ enum {
 };
 
 static const struct lookup_type *const types[] = {&lookup_type_cdb, &lookup_type_lmdb, &lookup_type_texthash,
-                                                  &lookup_type_regexp};
+                                                  &lookup_type_regexp, NULL};
 
 /* Which version of a file. */
 struct version {
@@ -62,7 +62,7 @@ bool lookup_is_table(const char *word)
 
 static const struct lookup_type *find_type(const char *name, size_t len)
 {
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+    for (size_t i = 0; types[i] != NULL; i++) {
         if (strlen(types[i]->name) == len && memcmp(types[i]->name, name, len) == 0)
             return types[i];
     }
@@ -123,7 +123,7 @@ static enum result read_version(const struct lookup *l, struct version *v, struc
 /* Makes `source` that of the file as it is now. */
 static enum result refresh(struct lookup *l, struct error *err)
 {
-    struct version now;
+    struct version now = {0};
     enum result r = read_version(l, &now, err);
     if (r != RESULT_OK) {
         drop_source(l);

@@ -130,7 +130,7 @@ static enum result parse_endif(struct regexp *t, struct error *err)
 
 static enum result parse_match(struct regexp *t, char *line, struct error *err)
 {
-    char *rest = NULL;
+    char *rest = line;
     struct expression *e = add(t, KIND_MATCH);
     enum result r = parse_pattern(e, line, &rest, err);
     e->result = rest;

@@ -298,7 +298,8 @@ static bool matches(const struct pattern *p, const struct subject *s)
     switch (p->form) {
     case FORM_ANY: return true;
     case FORM_WHOLE: return equal(s->whole, p->text);
-    case FORM_USER: return strlen(p->text) == s->user_len && memcmp(s->user, p->text, s->user_len) == 0;
+    case FORM_USER:
+        return s->user != NULL && strlen(p->text) == s->user_len && memcmp(s->user, p->text, s->user_len) == 0;
     case FORM_DOMAIN: return equal(s->domain, p->text);
     case FORM_SUBDOMAINS: return s->domain != NULL && is_below(s->domain, p->text);
     case FORM_GLOB: return s->whole != NULL && glob_match(p->text, s->whole);

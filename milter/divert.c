@@ -71,7 +71,7 @@ static void log_message(const struct session *s, size_t diverted, size_t shadow,
 {
     const struct message *m = &s->m;
     const char *reason = first_reason(s);
-    struct buf rules = BUF_INIT(RULES_NAMED_MAX * 80);
+    struct buf rules = BUF_INIT((size_t)RULES_NAMED_MAX * 80);
     if (log_is_verbose())
         log_recipients(s);
     name_rules(s, &rules);

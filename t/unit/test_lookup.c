@@ -2,6 +2,7 @@
 #include "t/unit/test.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <utime.h>
 
 #include "lib/lookup.h"
@@ -247,7 +248,7 @@ static void failures_are_logged_once(void **state)
 
 /* ---- threads, while postmap edits ---- */
 
-static volatile bool stop;
+static atomic_bool stop;
 
 static void *ask_always(void *arg)
 {
