@@ -1,6 +1,8 @@
 /* Tables, against real ones of postmap(1). */
 #include "t/unit/test.h"
 
+#include <cdb.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <utime.h>
@@ -94,6 +96,24 @@ static void cdb(void **state)
 {
     (void)state;
     made_by_postmap("cdb");
+}
+
+/* Some builds of postmap store a NUL behind keys and values. */
+static void cdb_with_nul(void **state)
+{
+    (void)state;
+    struct cdb_make make;
+    int fd = open(temp_path(&dir, "t.cdb"), O_RDWR | O_CREAT, 0644);
+    assert_int_equal(cdb_make_start(&make, fd), 0);
+    assert_int_equal(cdb_make_add(&make, "bob@b.test", 11, "no", 3), 0);
+    assert_int_equal(cdb_make_add(&make, "carol@b.test", 13, "yes", 4), 0);
+    assert_int_equal(cdb_make_finish(&make), 0);
+    close(fd);
+    struct lookup *l = opened("cdb", "t");
+    expect(l, "bob@b.test", LOOKUP_EXCEPT);
+    expect(l, "carol@b.test", LOOKUP_FOUND);
+    expect(l, "carol@b.tes", LOOKUP_NONE);
+    lookup_close(&l);
 }
 
 static void lmdb(void **state)
@@ -306,6 +326,7 @@ int main(void)
         TEST(threads_lmdb),
         TEST(one_table_many_names),
         TEST(failures_are_logged_once),
+        TEST(cdb_with_nul),
     };
     return test_run("lookup", tests);
 }
