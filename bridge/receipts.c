@@ -79,6 +79,7 @@ static void add_line(struct verdict_message *m, const struct job_rcpt *r)
     static const enum verdict_kind kinds[JOB_STATES] = {
         [JOB_DELIVERED] = VERDICT_DELIVERED, [JOB_FAILED] = VERDICT_REJECTED, [JOB_DEFERRED] = VERDICT_DEFERRED};
     struct verdict *v = verdict_message_add(m, r->address, kinds[r->state], r->dsn, r->text ? r->text : "");
+    v->success = r->success;
     if (r->comparison.smtp != STORE_SMTP_UNKNOWN)
         verdict_compare(v, r->comparison.smtp == STORE_SMTP_ARRIVED, r->comparison.delta, r->comparison.differences);
 }

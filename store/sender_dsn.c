@@ -69,11 +69,13 @@ static size_t fill_rcpts(const struct store_entry *entry, enum dsn_action action
 static size_t read_header(struct store_body *body, char text[HEADER_MAX])
 {
     struct error err;
-    long n = store_body_read(body, 0, text, HEADER_MAX, &err);
-    if (n <= 0)
-        return 0;
-    const char *end = memmem(text, (size_t)n, "\r\n\r\n", 4);
-    size_t len = end ? (size_t)(end - text) + 2 : (size_t)n;
+    size_t have = 0;
+    const char *end = NULL;
+    for (long n = 1; n > 0 && have < HEADER_MAX && end == NULL; have += n > 0 ? (size_t)n : 0) { /* comes in pieces */
+        n = store_body_read(body, have, text + have, HEADER_MAX - have, &err);
+        end = memmem(text, have + (n > 0 ? (size_t)n : 0), "\r\n\r\n", 4);
+    }
+    size_t len = end ? (size_t)(end - text) + 2 : have;
     while (end == NULL && len > 0 && text[len - 1] != '\n')
         len--;
     return len;

@@ -99,23 +99,24 @@ sub prepare {
         %{$o{main} // {}},
     );
     $self->write('main.cf', join '', map { "$_ = $main{$_}\n" } sort keys %main);
-    $self->write('master.cf', $self->master_cf($filters));
+    $self->write('master.cf', $self->master_cf($filters, %{$o{listeners} // {}}) . ($o{master} // ''));
 }
 
 sub master_cf {
-    my ($self, $filters) = @_;
+    my ($self, $filters, %more) = @_;
+    my %own   = map { my $listener = $_; ($_ => join '', map { "\n  -o $_" } @{$more{$listener} // []}) } qw(smtp return inject);
     my $local = "127.0.0.1/32";    # what the kernel connects from, on this machine
     return <<END;
-@{[$self->endpoint('smtp')]} inet n - n - - smtpd
+@{[$self->endpoint('smtp')]} inet n - n - - smtpd$own{smtp}
 @{[$self->endpoint('return')]} inet n - n - - smtpd
   -o smtpd_milters=
   -o mynetworks=$local
-  -o local_header_rewrite_clients=
+  -o local_header_rewrite_clients=$own{return}
 @{[$self->endpoint('inject')]} inet n - n - - smtpd
   -o { smtpd_milters = $filters }
   -o mynetworks=
   -o local_header_rewrite_clients=
-  -o smtpd_authorized_xclient_hosts=$local
+  -o smtpd_authorized_xclient_hosts=$local$own{inject}
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr

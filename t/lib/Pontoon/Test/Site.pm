@@ -18,8 +18,9 @@ my @DAEMONS  = qw(milter store bridge);
 my %MTAS     = (postfix => 'Pontoon::Test::Postfix', sendmail => 'Pontoon::Test::Sendmail');
 
 # Options: pontoon => 0; users => [...]; config => {"section.name" => value or [list]}; main => {main.cf};
-# rules => [[NAME => {parameter => value}], ...];
-# filters => [...] (milters before pontoon's, as smtpd_milters has them); discovery => 0 (no record in the DNS);
+# rules => [[NAME => {parameter => value}], ...]; listeners => {smtp|return|inject => ["parameter=value", ...]};
+# master => "more lines of master.cf"; filters => [...] (milters before pontoon's, as smtpd_milters has them);
+# discovery => 0 (no record in the DNS);
 # mta => 'sendmail' (default: postfix), mc => lines for its sendmail.mc. The environment's PONTOON_TEST_MTA_A is stronger, for
 # site "a": so a scenario can be run with another MTA (see sendmail.t).
 sub new {
@@ -168,8 +169,7 @@ sub prepare {
         routes  => \%routes,
         filters => $self->{filters} // [],
         milters => [$self->{pontoon} ? "unix:$self->{dir}/milter.sock" : ()],
-        main    => $self->{main},
-        mc      => $self->{mc},
+        map { $_ => $self->{$_} } qw(main mc listeners master)
     );
     return unless $self->{pontoon};
     $self->configure;
