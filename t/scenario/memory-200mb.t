@@ -5,6 +5,7 @@ use Pontoon::Test time => 600;
 use Digest::SHA;
 
 my $SIZE  = 200 * 1000 * 1000;
+my $DATE  = 'Tue, 24 Nov 2026 03:12:00 +0000';
 my $LIMIT = 64 * 1024;           # KiB
 my ($world, $a, $b) = two_sites();
 
@@ -14,7 +15,7 @@ my ($length, $stored, $line) = (0, 0, 0);
 
 sub next_piece {
     return if $length >= $SIZE;
-    my $piece = $length ? '' : "From: <alice\@a.test>\r\nSubject: large\r\n\r\n";
+    my $piece = $length ? '' : "From: <alice\@a.test>\r\nSubject: large\r\nDate: $DATE\r\nMessage-ID: <large\@a.test>\r\n\r\n";
     $piece .= sprintf "%09d %s\r\n", ++$line, 'x' x ($line % 67) while length $piece < 65_000;
     my $lf = $piece =~ s/\r\n/\n/gr;
     $digest->add($lf);
@@ -28,7 +29,8 @@ is $sent->{attempts}, 1, sprintf 'A took %.1f MB', $length / 1e6;
 
 my ($mail) = $b->wait_mail('bob', 1, 300);
 is $mail->digest_of_end($stored), $digest->hexdigest, 'what lies at B has the same SHA-256';
-my ($skip) = $mail->trace;
+my ($skip, @trace) = $mail->trace;
+like join('', @trace), qr/pontoon/, 'over the bridge';
 is $mail->size, $skip + $stored, 'with trace headers before it and nothing else';
 $a->wait_settled(60);
 
