@@ -21,6 +21,7 @@ enum ctl_option {
     CTL_DOMAIN = 16,
     CTL_WAIT = 32,
     CTL_CANCEL = 64,
+    CTL_SINCE = 256,
     CTL_MESSAGE = 128 /* any of --size, --header, --user, --client, --time */
 };
 
@@ -29,6 +30,7 @@ struct ctl {
     size_t nconfig_files;                      /* more than one only where the subcommand takes that */
     unsigned options;                          /* of enum ctl_option */
     const char *domain;                        /* of --domain, or NULL */
+    const char *since;                         /* of --since, or NULL */
     const char *size, *user, *client, *time;   /* of these options, or NULL */
     const char *headers[CTL_HEADERS_MAX];      /* of --header, which may be there many times */
     size_t nheaders;
@@ -45,6 +47,7 @@ int ctl_keys(const struct ctl *ctl);
 int ctl_config(const struct ctl *ctl);
 int ctl_recall(const struct ctl *ctl);
 int ctl_drain(const struct ctl *ctl);
+int ctl_report(const struct ctl *ctl);
 int ctl_explain(const struct ctl *ctl);
 
 /* Writes "pontoon: …" to standard error and returns `code`. */

@@ -30,6 +30,8 @@ static const struct subcommand subcommands[] = {
     {"recall", "ID|QUEUEID|MESSAGE-ID [--json]", "take back what was not fetched yet", CTL_JSON, 1, 1, 1, ctl_recall},
     {"drain", "[--domain DOMAIN] [--wait|--cancel] [--json]", "stop diverting, and see what is left",
      CTL_JSON | CTL_DOMAIN | CTL_WAIT | CTL_CANCEL, 0, 0, 1, ctl_drain},
+    {"report", "[--domain DOMAIN] [--since TIME] [--json]", "what became of shadows and diverted mail, by destination",
+     CTL_JSON | CTL_DOMAIN | CTL_SINCE, 0, 0, 1, ctl_report},
     {"explain", "SENDER RECIPIENT [OPTION]...", "which way such a message would take, and why", CTL_JSON | CTL_MESSAGE,
      2, 2, 1, ctl_explain},
     {"policy", "DOMAIN [--json]", "look up a domain's record and policy now", CTL_JSON, 1, 1, 1, ctl_policy},
@@ -93,6 +95,7 @@ enum {
     OPT_SAMPLE,
     OPT_MDOC,
     OPT_DOMAIN,
+    OPT_SINCE,
     OPT_WAIT,
     OPT_CANCEL,
     OPT_SIZE,
@@ -111,6 +114,7 @@ static const struct option long_options[] = {
     {"sample", no_argument, NULL, OPT_SAMPLE},
     {"mdoc", no_argument, NULL, OPT_MDOC},
     {"domain", required_argument, NULL, OPT_DOMAIN},
+    {"since", required_argument, NULL, OPT_SINCE},
     {"wait", no_argument, NULL, OPT_WAIT},
     {"cancel", no_argument, NULL, OPT_CANCEL},
     {"size", required_argument, NULL, OPT_SIZE},
@@ -166,6 +170,10 @@ static int parse_options(int argc, char **argv, struct ctl *ctl, const char **on
         case OPT_DOMAIN:
             ctl->options |= CTL_DOMAIN;
             ctl->domain = optarg;
+            break;
+        case OPT_SINCE:
+            ctl->options |= CTL_SINCE;
+            ctl->since = optarg;
             break;
         case OPT_SIZE:
         case OPT_HEADER:

@@ -295,6 +295,27 @@ struct store_stats {
 };
 enum result store_stats(struct store *store, struct store_stats *stats_r, struct error *err);
 
+/* One recipient of what is remembered. The strings are the callee's to read until it returns. */
+struct store_history_row {
+    const char *domain, *id;
+    bool shadow;
+    enum rcpt_state state;
+    unsigned attempts;
+    enum rcpt_event cause; /* as in struct store_rcpt, like the following */
+    char dsn[ERROR_DSN_MAX];
+    const char *text, *cause_text;
+    msec_t created, since, fetched;
+    bool reported; /* a success DSN was ours to make: `since` is when that was done */
+    struct store_comparison comparison;
+};
+typedef void store_history_fn(void *arg, const struct store_history_row *row);
+/*
+ * Calls fn for every recipient of every message that came at `since` or later, in no order; of one domain only, if that is not
+ * NULL (normalized). Memory does not grow with their number.
+ */
+enum result store_history(struct store *store, const char *domain, msec_t since, store_history_fn *fn, void *arg,
+                          struct error *err);
+
 /* ---- upkeep ---- */
 
 /*

@@ -94,7 +94,8 @@ void verdict_compare(struct verdict *v, bool arrived, int64_t delta_ms, const ch
     for (const char *p = differences; p != NULL && *p != '\0';) {
         char line[REPLY_TEXT_MAX + 1], *one = mem_strndup(p, strcspn(p, "\n"));
         copy_text(line, one);
-        difference_add(&lines, "%s", line);
+        if (line[0] != '\0')
+            difference_add(&lines, "%s", line);
         p += strlen(one);
         p += *p == '\n';
         mem_free(&one);
@@ -293,7 +294,9 @@ static enum result parse_differences(const json_t *j, const char *path, struct b
         const char *line = json_string_value(json_array_get(array, i));
         if (line == NULL || line[0] == '\0' || strlen(line) > DIFFERENCE_SIZE_MAX)
             return json_refuse(err, path, "differences", "not strings of 1 to 200 bytes");
-        difference_add(lines, "%s", line);
+        char clean[REPLY_TEXT_MAX + 1];
+        copy_text(clean, line);
+        difference_add(lines, "%s", clean);
     }
     return result;
 }

@@ -181,6 +181,36 @@ static void one_spool_two_messages(void **state)
     put_twice(&(struct letter){.body = "small", .memory = 1});            /* a file, but small */
 }
 
+static void count_row(void *arg, const struct store_history_row *row)
+{
+    unsigned *n = arg;
+    assert_string_equal(row->domain, "b.test");
+    n[row->shadow]++;
+    if (row->cause == RCPT_EV_USE_SMTP)
+        assert_string_equal(row->cause_text, "because");
+}
+
+static void history_row_by_row(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct letter l = {.rcpts = {"b@b.test", "c@c.test"}}, s = {.shadow = true, .rcpts = {"b@b.test", "x@b.test"}};
+    char *mail = put(site.store, &l);
+    settle(site.store, rid_of(site.store, mail, 0), RCPT_EV_USE_SMTP);
+    test_time += 1000;
+    char *shadow = put(site.store, &s);
+    unsigned n[2] = {0};
+    assert_int_equal(store_history(site.store, "b.test", 0, count_row, n, &err), RESULT_OK);
+    assert_int_equal(n[false], 1);
+    assert_int_equal(n[true], 2);
+    n[false] = n[true] = 0;
+    assert_int_equal(store_history(site.store, "b.test", test_time, count_row, n, &err), RESULT_OK);
+    assert_int_equal(n[false], 0);
+    assert_int_equal(n[true], 2);
+    mem_free(&mail);
+    mem_free(&shadow);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -191,6 +221,7 @@ int main(void)
         TEST(cause_survives_the_return),
         TEST(a_shadow_holds_no_mail),
         TEST(one_spool_two_messages),
+        TEST(history_row_by_row),
     };
     return test_run("store_shadow", tests);
 }
