@@ -171,8 +171,8 @@ static bool is_loopback(const struct netaddr *a)
 static const char *check_client(const struct eligibility *e, const struct eligibility_message *m)
 {
     bool local = m->client == NULL || m->client->sa.ss_family == AF_UNIX || is_loopback(m->client);
-    bool may = e->any_client || (e->authenticated_clients && m->authenticated) || (e->local_clients && local) ||
-               (m->client != NULL && netaddr_list_has(e->networks, m->client));
+    bool may = e->any_client || m->any_client || (e->authenticated_clients && m->authenticated) ||
+               (e->local_clients && local) || (m->client != NULL && netaddr_list_has(e->networks, m->client));
     return may ? NULL : "client is not in divert-clients";
 }
 

@@ -39,6 +39,7 @@ struct eligibility_message {
     bool can_divert;    /* the MTA gives headers exactly and deletes recipients */
     bool authenticated;
     const struct netaddr *client; /* NULL: no network client */
+    bool any_client;              /* it isn't asked for: the MTA has decided whom it serves */
     uint64_t size;                /* declared, or 0 */
 };
 /* `trace` may be NULL, here and below. */

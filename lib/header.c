@@ -226,6 +226,36 @@ bool header_is_own_trace(const char *received_value, const char *by)
     return own;
 }
 
+static bool is_queue_id(const char *token, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        char c = token[i];
+        bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (!alnum && strchr("-_.", c) == NULL)
+            return false;
+    }
+    return len > 0;
+}
+
+/* Behind "by", as the name behind "from" may be any word. */
+bool header_received_id(const char *received_value, char *out, size_t out_size)
+{
+    const char *p = received_value;
+    const char *token;
+    size_t len;
+    bool by = false;
+    bool id = false;
+    while (next_token(&p, &token, &len)) {
+        if (id && is_queue_id(token, len) && len < out_size) {
+            snprintf(out, out_size, "%.*s", (int)len, token);
+            return true;
+        }
+        id = by && token_is(token, len, "id");
+        by = by || token_is(token, len, "by");
+    }
+    return false;
+}
+
 /* The end of the line that begins at `p`: its LF, or `end`. */
 static const char *line_end(const char *p, const char *end)
 {

@@ -38,6 +38,12 @@ void header_trace_add(struct buf *out, const struct header_trace *t);
 bool header_is_own_trace(const char *received_value, const char *by);
 
 /*
+ * The id clause of a Received: value, if it is a queue id (letters, digits, "-", "_", "."): how a message shows which queue file of
+ * the MTA before it was. False: none, or it has no room.
+ */
+bool header_received_id(const char *received_value, char *out, size_t out_size);
+
+/*
  * Finds the first header `name` in a message's start (CRLF or LF lines); copies its unfolded, trimmed
  * value, cut to out_size. False if there is none before the first empty line or the end.
  */

@@ -102,6 +102,8 @@ static enum rules_outcome try_users(const struct rule *r, const struct rules_fac
 static enum rules_outcome try_clients(const struct rule *r, const struct rules_facts *f, struct error *why)
 {
     const char *which;
+    if (r->clients != NULL && f->client_unknown)
+        return outcome(RULES_NO, why, "the client is not known");
     if (r->clients == NULL)
         return RULES_YES;
     enum match m = patterns_match_client(r->clients, f->client, &which, why);

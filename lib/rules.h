@@ -41,6 +41,7 @@ struct rules_facts {
     const char *recipient;        /* without brackets, with a domain */
     const char *login;            /* or NULL */
     const struct netaddr *client; /* NULL: no network client */
+    bool client_unknown;          /* nobody has told who it was: no condition on it holds */
     unsigned minute;              /* rules_minute(), once for a message */
     bool size_known, headers_known;
     uint64_t size;                       /* bytes of the message as the MTA has it */

@@ -59,12 +59,18 @@ struct store_message {
     const char *message_id;          /* the Message-ID header, or "" */
     const char *client;              /* "name [address]" of the submitting client, or "" */
     const char *login;               /* authenticated user, or "" */
-    const struct envelope *envelope; /* with the diverted recipients only */
-    const char *trace;               /* our header, CRLF, first in what is fetched */
+    const struct envelope *envelope; /* with the diverted recipients, and those that `returning` names */
+    /*
+     * NULL, or for each recipient NULL or a few words: it is not diverted but goes back to SMTP at once (state "returning"), for
+     * this reason. Its address and the sender's need no domain that could be notified.
+     */
+    const char *const *returning;
+    const char *trace; /* our header, CRLF, first in what is fetched */
     size_t trace_len;
-    uint64_t size;              /* trace_len + body */
-    const uint8_t *digest;      /* SHA-256 of trace + body */
-    msec_t hold;                /* not notified before this long from now, or store_release() */
+    uint64_t size;         /* trace_len + body */
+    const uint8_t *digest; /* SHA-256 of trace + body */
+    msec_t hold;           /* not notified before this long from now, or store_release() */
+    bool unique_bytes;     /* no other message has these bytes: a resubmission is known by them, without a Message-ID */
     msec_t resubmission_window; /* how long ago the same message may have come (0: don't look) */
     msec_t expire_after;
     size_t

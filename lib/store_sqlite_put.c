@@ -33,14 +33,24 @@ struct put {
 
 /* ---- in the caller's thread: everything that needs no database ---- */
 
+static bool is_returning(const struct put *p, size_t i)
+{
+    return p->m->returning != NULL && p->m->returning[i] != NULL;
+}
+
+/* Where there is none, "". */
 static enum result set_domains(struct put *p, struct error *err)
 {
     const struct envelope *e = p->m->envelope;
-    if (e->sender[0] != '\0' && !domain_normalize(address_domain(e->sender), p->iss))
-        return error_set(err, RESULT_PERM, "sender <%s> has no domain that could be notified for", e->sender);
+    bool sender = e->sender[0] == '\0' || domain_normalize(address_domain(e->sender), p->iss);
     p->domains = mem_zero(e->nrcpts, sizeof *p->domains);
     for (size_t i = 0; i < e->nrcpts; i++) {
-        if (!domain_normalize(address_domain(e->rcpts[i].address), p->domains[i]))
+        bool recipient = domain_normalize(address_domain(e->rcpts[i].address), p->domains[i]);
+        if (is_returning(p, i))
+            continue;
+        if (!sender)
+            return error_set(err, RESULT_PERM, "sender <%s> has no domain that could be notified for", e->sender);
+        if (!recipient)
             return error_set(err, RESULT_PERM, "recipient <%s> has no domain that could be notified",
                              e->rcpts[i].address);
     }
@@ -56,7 +66,7 @@ static void add_string(struct digest *d, const char *s)
 static void set_submission(struct put *p)
 {
     const struct store_message *m = p->m;
-    p->has_submission = m->message_id[0] != '\0';
+    p->has_submission = m->message_id[0] != '\0' || m->unique_bytes;
     if (!p->has_submission)
         return;
     struct digest *d = digest_new();
@@ -240,16 +250,17 @@ static enum result insert_rcpt(const struct put *p, struct sqlite_db *db, int64_
     msec_t now = clock_now();
     struct sqlite_stmt *st =
         stmt_begin(db, "INSERT INTO recipients (message, address, domain, notify, orcpt, state, attempts, next,"
-                       " since, due, shadow) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?7, ?9)");
+                       " since, due, shadow, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?7, ?9, ?10)");
     stmt_bind_int(st, message);
     stmt_bind_text(st, rcpt->address);
     stmt_bind_text(st, p->domains[i]);
     stmt_bind_text(st, rcpt->notify);
     stmt_bind_text(st, rcpt->orcpt);
-    stmt_bind_int(st, RCPT_QUEUED);
-    stmt_bind_int(st, now + p->m->hold);
+    stmt_bind_int(st, is_returning(p, i) ? RCPT_RETURNING : RCPT_QUEUED);
+    stmt_bind_int(st, is_returning(p, i) ? now : now + p->m->hold);
     stmt_bind_int(st, now);
     stmt_bind_int(st, p->m->shadow);
+    stmt_bind_text(st, is_returning(p, i) ? p->m->returning[i] : NULL);
     return stmt_run(st, err);
 }
 
@@ -258,6 +269,8 @@ static enum result check_drains(struct put *p, struct sqlite_db *db, struct erro
 {
     p->drained = false;
     for (size_t i = 0; i < p->m->envelope->nrcpts; i++) {
+        if (is_returning(p, i))
+            continue;
         enum result r = stops_sqlite_drained(db, p->iss, p->domains[i], &p->drained, err);
         if (r != RESULT_OK)
             return r;

@@ -13,15 +13,11 @@
 #include "milter/observe.h"
 #include "milter/session.h"
 
-static struct store *the_store;
-static struct discovery *the_discovery;
-static struct stops *the_stops;
+static struct backend *the_backend;
 
-void callbacks_init(struct store *store, struct discovery *discovery, struct stops *stops)
+void callbacks_init(struct backend *backend)
 {
-    the_store = store;
-    the_discovery = discovery;
-    the_stops = stops;
+    the_backend = backend;
 }
 
 /* ---- sessions ---- */
@@ -43,7 +39,7 @@ static bool begin_content(struct session *s)
         s->m.reason = "pontoon-milter is stopping";
         return false;
     }
-    if (session_begin_content(s, store_incoming_dir(the_store)))
+    if (session_begin_content(s, store_incoming_dir(the_backend->store)))
         return true;
     gate_leave();
     return false;
@@ -158,37 +154,12 @@ static sfsistat on_mail(SMFICTX *ctx, char **argv)
     return candidate ? SMFIS_CONTINUE : leave_to_smtp(s);
 }
 
-static const char *why_stopped(const struct session *s, const char *domain)
-{
-    char from[DOMAIN_MAX + 1];
-    if (!domain_normalize(address_domain(s->m.envelope.sender), from))
-        from[0] = '\0';
-    return stops_words(stops_find(the_stops, from, domain));
-}
-
-/* From the cache; waits for a look-up only as far as discovery-wait allows, for all recipients together. */
+/* Without the gate the domain stays unknown. */
 static void look_up(struct session *s, const char *domain, struct eligibility_policy *facts)
 {
-    const struct policy *policy = NULL;
-    msec_t begin = clock_mono();
     if (!gate_enter())
         return;
-    facts->stopped = why_stopped(s, domain);
-    if (facts->stopped != NULL) {
-        gate_leave();
-        return;
-    }
-    if (s->m.wait_left > 0)
-        facts->state = discovery_wait(the_discovery, domain, s->m.wait_left, &policy, NULL);
-    else
-        facts->state = discovery_peek(the_discovery, domain, &policy, NULL);
-    s->m.wait_left -= clock_mono() - begin;
-    if (policy != NULL) {
-        facts->mode = policy->mode;
-        facts->inbound = policy->ninbound > 0;
-        facts->max_size = policy->max_size;
-        discovery_release(&policy);
-    }
+    backend_look_up(the_backend, &s->m, domain, facts);
     gate_leave();
 }
 
@@ -266,7 +237,7 @@ static sfsistat on_eom(SMFICTX *ctx)
     if (!has_content(s))
         return session_has_message(s) ? leave_to_smtp(s) : SMFIS_ACCEPT;
     session_set_queue_id(s, smfi_getsymval(ctx, "i"));
-    enum divert_end end = divert_message(s, the_store, &mta);
+    enum divert_end end = divert_message(s, the_backend->store, &mta);
     end_message(s);
     if (end == DIVERT_CONTINUE)
         return SMFIS_CONTINUE;

@@ -2,12 +2,10 @@
 #ifndef PONTOON_MILTER_CALLBACKS_H
 #define PONTOON_MILTER_CALLBACKS_H
 
-#include "lib/discovery.h"
-#include "lib/stops.h"
-#include "lib/store.h"
+#include "milter/backend.h"
 
 /* What they work with; set once, before libmilter runs. Borrowed. */
-void callbacks_init(struct store *store, struct discovery *discovery, struct stops *stops);
+void callbacks_init(struct backend *backend);
 
 struct smfiDesc;
 extern struct smfiDesc callbacks_description;

@@ -65,7 +65,7 @@ static void add(struct content *c, const void *data, size_t len)
     if (c->failed.result != RESULT_OK || len == 0)
         return;
     if (len > c->max || c->size > c->max - len) {
-        error_set(&c->failed, RESULT_PERM, "larger than %llu bytes", (unsigned long long)c->max);
+        error_set_dsn(&c->failed, RESULT_PERM, "5.3.4", "larger than %llu bytes", (unsigned long long)c->max);
         return;
     }
     if (spool_add(c->spool, data, len, &c->failed) != RESULT_OK)
@@ -125,8 +125,14 @@ static void begin_body(struct content *c)
 enum result content_body(struct content *c, const void *data, size_t len, struct error *err)
 {
     begin_body(c);
+    return content_raw(c, data, len, err);
+}
+
+enum result content_raw(struct content *c, const void *data, size_t len, struct error *err)
+{
+    c->in_body = true;
     if (len > 0 && c->failed.result == RESULT_OK && has_bare_lf(c, data, len))
-        error_set(&c->failed, RESULT_PERM, "bare LF in the body");
+        error_set_dsn(&c->failed, RESULT_PERM, "5.6.0", "bare LF in the body");
     add(c, data, len);
     return result_of(c, err);
 }

@@ -20,11 +20,13 @@ struct content *content_new(const char *dir, size_t memory, uint64_t max, const 
 void content_free(struct content **c);
 
 /*
- * RESULT_PERM: can't be carried exactly, or larger than `max`; RESULT_TEMP: disk. Either sticks: further calls return the
+ * RESULT_PERM: can't be carried exactly, or larger than `max` (dsn "5.3.4"); RESULT_TEMP: disk. Either sticks: further calls return the
  * same.
  */
 enum result content_header(struct content *c, const char *name, const char *value, struct error *err);
 enum result content_body(struct content *c, const void *data, size_t len, struct error *err);
+/* Headers and body in one, all of it by this: bytes as they stand in DATA (dots unstuffed). */
+enum result content_raw(struct content *c, const void *data, size_t len, struct error *err);
 enum result content_finish(struct content *c, struct error *err);
 
 bool content_is_8bit(const struct content *c); /* has a byte over 127 */

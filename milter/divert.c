@@ -66,8 +66,7 @@ static void name_rules(const struct session *s, struct buf *out)
     }
 }
 
-/* What became of it: recipients that are diverted and shadowed. */
-static void log_message(const struct session *s, size_t diverted, size_t shadow, const char *note)
+void divert_log(const struct session *s, size_t diverted, size_t shadow, const char *note)
 {
     const struct message *m = &s->m;
     const char *reason = first_reason(s);
@@ -90,13 +89,12 @@ void divert_log_untouched(const struct session *s)
         log_debug("%s: from=<%s>, by SMTP: %s", queue_id(m), m->envelope.sender != NULL ? m->envelope.sender : "?",
                   m->reason != NULL ? m->reason : "no recipients");
     else
-        log_message(s, 0, 0, NULL);
+        divert_log(s, 0, 0, NULL);
 }
 
 /* ---- steps ---- */
 
-/* The envelope of the recipients that go one way, each once. */
-static void make_envelope(const struct session *s, enum rules_action way, struct envelope *e)
+void divert_envelope(const struct session *s, enum rules_action way, struct envelope *e)
 {
     envelope_copy_sender(e, &s->m.envelope);
     for (size_t i = 0; i < s->m.envelope.nrcpts; i++) {
@@ -115,34 +113,44 @@ static char *describe_client(const struct session *s)
     return mem_printf("%s [%s]", s->name != NULL ? s->name : "unknown", ip);
 }
 
-/* Stores it for the recipients that go `way`, divert or shadow. */
-static enum result put(struct session *s, struct store *store, enum rules_action way, const char *id,
-                       struct store_put_result *put_r, struct error *err)
+enum result divert_store(struct session *s, struct store *store, const struct divert_copy *copy,
+                         struct store_put_result *put_r, struct error *err)
 {
     struct message *m = &s->m;
-    struct envelope envelope;
     char *client = describe_client(s);
-    make_envelope(s, way, &envelope);
     struct store_message message = {
-        .id = id,
+        .id = copy->id,
         .queue_id = m->queue_id,
         .message_id = m->message_id,
         .client = client,
         .login = m->login != NULL ? m->login : "",
-        .envelope = &envelope,
+        .envelope = copy->envelope,
+        .returning = copy->returning,
         .trace = m->trace.data,
         .trace_len = m->trace.len,
         .size = content_size(m->content),
         .digest = content_digest(m->content),
         .hold = m->settings->notify_hold,
-        .resubmission_window = m->settings->resubmission_window,
+        .unique_bytes = copy->unique_bytes,
+        .resubmission_window = copy->new_for_sure ? 0 : m->settings->resubmission_window,
         .expire_after = m->settings->expire_after,
-        .by_smtp = m->envelope.nrcpts - session_count(s, RULES_DIVERT),
-        .shadow = way == RULES_SHADOW,
+        .by_smtp = s->lmtp ? 0 : m->envelope.nrcpts - session_count(s, RULES_DIVERT),
+        .shadow = copy->shadow,
     };
     enum result r = store_put(store, &message, content_spool(m->content), put_r, err);
-    envelope_free(&envelope);
     mem_free(&client);
+    return r;
+}
+
+/* Stores it for the recipients that go `way`, divert or shadow. */
+static enum result put(struct session *s, struct store *store, enum rules_action way, const char *id,
+                       struct store_put_result *put_r, struct error *err)
+{
+    struct envelope envelope;
+    divert_envelope(s, way, &envelope);
+    struct divert_copy copy = {.id = id, .envelope = &envelope, .shadow = way == RULES_SHADOW};
+    enum result r = divert_store(s, store, &copy, put_r, err);
+    envelope_free(&envelope);
     return r;
 }
 
@@ -181,7 +189,7 @@ static enum divert_end fail(struct session *s, const struct error *err)
     bool tempfail = m->settings->tempfail && session_count(s, RULES_DIVERT) > 0;
     log_error("%s: pontoon=%s, the store can't take it: %s; %s", queue_id(m), m->id, err->text,
               tempfail ? "the client is asked to come again" : "it goes by SMTP");
-    log_message(s, 0, 0, tempfail ? "status=tempfail (store failure)" : "status=smtp (store failure)");
+    divert_log(s, 0, 0, tempfail ? "status=tempfail (store failure)" : "status=smtp (store failure)");
     return tempfail ? DIVERT_TEMPFAIL : DIVERT_CONTINUE;
 }
 
@@ -189,7 +197,7 @@ static enum divert_end fail(struct session *s, const struct error *err)
 static enum divert_end leave(const struct session *s, const struct error *err)
 {
     log_info("%s: pontoon=%s, %s", queue_id(&s->m), s->m.id, err->text);
-    log_message(s, 0, 0, "status=smtp (being drained)");
+    divert_log(s, 0, 0, "status=smtp (being drained)");
     return DIVERT_CONTINUE;
 }
 
@@ -283,7 +291,7 @@ enum divert_end divert_message(struct session *s, struct store *store, const str
     case PUT_DRAINED: return leave(s, &err);
     case PUT_FAILED: return fail(s, &err);
     }
-    log_message(s, o.diverted, o.shadow, o.note.len > 0 ? buf_str(&o.note) : NULL);
+    divert_log(s, o.diverted, o.shadow, o.note.len > 0 ? buf_str(&o.note) : NULL);
     buf_free(&o.note);
     return DIVERT_CONTINUE;
 }

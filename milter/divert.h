@@ -24,6 +24,25 @@ enum divert_end {
 /* All content was given to the session. Logs what became of the message; the caller resets the session. */
 enum divert_end divert_message(struct session *s, struct store *store, const struct divert_mta *mta);
 
+/* ---- steps, for those who end messages in another way ---- */
+
+/* The envelope of the recipients that go one way, each once; to envelope_free(). */
+void divert_envelope(const struct session *s, enum rules_action way, struct envelope *e_r);
+
+struct divert_copy {
+    const char *id;
+    const struct envelope *envelope;
+    const char *const *returning; /* see struct store_message */
+    bool shadow;
+    bool unique_bytes;
+    bool new_for_sure; /* no resubmission: don't look */
+};
+/* One store_put() of the session's finished content. */
+enum result divert_store(struct session *s, struct store *store, const struct divert_copy *copy,
+                         struct store_put_result *put_r, struct error *err);
+/* The line that says what became of it: recipients that were diverted and shadowed, the others went by SMTP; `note` may be NULL. */
+void divert_log(const struct session *s, size_t diverted, size_t shadow, const char *note);
+
 /* The line for a message of which nothing is diverted. */
 void divert_log_untouched(const struct session *s);
 

@@ -15,9 +15,8 @@ enum result listener_open(const struct config *config, struct error *err);
 enum result listener_start(void (*ended)(void *arg), void *arg, struct error *err);
 
 /*
- * Removes a unix socket, so that nobody connects any more. The rest ends with the process: smfi_stop() would only
+ * The end: socket_file_remove(), so that nobody connects any more. The rest ends with the process: smfi_stop() would only
  * have us wait for libmilter's next turn, up to 5 s away.
  */
-void listener_remove(void);
 
 #endif

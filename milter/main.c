@@ -6,51 +6,23 @@
 #include <stdlib.h>
 
 #include "lib/daemon.h"
-#include "lib/discovery.h"
-#include "lib/dns.h"
-#include "lib/http_client.h"
 #include "lib/log.h"
-#include "lib/stops.h"
-#include "lib/store.h"
+#include "milter/backend.h"
 #include "milter/callbacks.h"
 #include "milter/gate.h"
 #include "milter/listener.h"
 #include "milter/observe.h"
 #include "milter/settings.h"
+#include "milter/socket_file.h"
 
 enum { DRAIN_TIMEOUT = 30 * 1000 };
 
 struct milter {
     struct daemon daemon;
-    struct store *store;
-    struct dns *dns;
-    struct http_client *http;
-    struct discovery *discovery;
-    struct stops *stops;
+    struct backend backend;
     struct loop_timer *drain_timer;
     atomic_bool draining; /* read by libmilter's thread */
 };
-
-/* ---- the policy cache is the store's ---- */
-
-static enum result load_policy(void *arg, const char *domain, struct policy_cache_entry **entry_r, struct error *err)
-{
-    struct milter *m = arg;
-    return store_policy_load(m->store, domain, entry_r, err);
-}
-
-static void policy_saved(void *arg, enum result result, const struct error *err)
-{
-    (void)arg;
-    if (result != RESULT_OK)
-        log_warning("remember a policy: %s", err->text);
-}
-
-static void save_policy(void *arg, const struct policy_cache_entry *entry)
-{
-    struct milter *m = arg;
-    store_policy_save(m->store, entry, policy_saved, m, NULL);
-}
 
 /* ---- hooks ---- */
 
@@ -128,33 +100,6 @@ static void libmilter_ended(void *arg)
 
 /* ---- start and end ---- */
 
-static enum result open_all(struct milter *m, struct error *err)
-{
-    struct daemon *d = &m->daemon;
-    struct discovery_backing backing = {load_policy, save_policy, m};
-    enum result r = store_open(d->config, STORE_READ_WRITE, "milter", &m->store, err);
-    if (r == RESULT_OK)
-        r = dns_new(d->loop, d->config, &m->dns, err);
-    if (r == RESULT_OK)
-        r = http_client_new(d->loop, m->dns, d->config, &m->http, err);
-    if (r == RESULT_OK)
-        r = discovery_new(d->loop, m->dns, m->http, d->config, &backing, &m->discovery, err);
-    if (r == RESULT_OK)
-        m->stops = stops_new(m->store);
-    return r;
-}
-
-static void close_all(struct milter *m)
-{
-    loop_timer_free(&m->drain_timer);
-    stops_free(&m->stops);
-    observe_stop();
-    discovery_free(&m->discovery);
-    http_client_free(&m->http);
-    dns_free(&m->dns);
-    store_close(&m->store);
-}
-
 int main(int argc, char **argv)
 {
     static struct milter m = {.daemon = {.program = "pontoon-milter", .section = "milter"}};
@@ -167,19 +112,21 @@ int main(int argc, char **argv)
     daemon_drop_privileges(&m.daemon);
     if (!install_settings(m.daemon.config, &err))
         log_fatal("%s", err.text);
-    if (open_all(&m, &err) != RESULT_OK)
+    if (backend_open(&m.backend, m.daemon.loop, m.daemon.config, "milter", &err) != RESULT_OK)
         log_fatal("%s", err.text);
-    callbacks_init(m.store, m.discovery, m.stops);
+    callbacks_init(&m.backend);
     observe_start(m.daemon.loop);
     if (listener_start(libmilter_ended, &m, &err) != RESULT_OK)
         log_fatal("%s", err.text);
     daemon_ready(&m.daemon);
     daemon_run(&m.daemon);
     m.draining = true;
-    listener_remove();
+    socket_file_remove();
     /* With the gate closed and empty no session touches any of this; a message that would not end may. */
     if (gate_count() == 0) {
-        close_all(&m);
+        loop_timer_free(&m.drain_timer);
+        observe_stop();
+        backend_close(&m.backend);
         daemon_end(&m.daemon);
     }
     return EXIT_SUCCESS;

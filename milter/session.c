@@ -125,6 +125,7 @@ bool session_mail(struct session *s, const struct session_mail *mail)
         .can_divert = s->can_divert,
         .authenticated = m->login != NULL,
         .client = s->has_address ? &s->address : NULL,
+        .any_client = s->lmtp,
         .size = m->envelope.size,
     };
     m->minute = rules_minute(clock_now());
@@ -196,6 +197,7 @@ static void judge_by_rules(struct session *s, size_t i)
         .recipient = m->envelope.rcpts[i].address,
         .login = m->login,
         .client = s->has_address ? &s->address : NULL,
+        .client_unknown = s->lmtp,
         .minute = m->minute,
         .size_known = m->complete,
         .headers_known = m->complete,
@@ -222,7 +224,7 @@ bool session_rcpt(struct session *s, const char *path, char *const *params, cons
         .address = address,
         .smtputf8 = m->envelope.smtputf8,
         .params_known = take_rcpt_params(&m->envelope.rcpts[i], params),
-        .transport_known = true,
+        .transport_known = !s->lmtp,
         .mailer = mailer,
     };
     const char *reason = eligibility_of_rcpt(m->settings->eligibility, &facts, NULL);
@@ -287,8 +289,11 @@ static bool all_by_smtp(const struct session *s)
 /* ---- the content ---- */
 
 /* RFC 3848 and 6531; header_trace_add() puts the A for authenticated clients. */
-static const char *protocol(const struct message *m)
+static const char *protocol(const struct session *s)
 {
+    const struct message *m = &s->m;
+    if (s->lmtp)
+        return m->envelope.smtputf8 ? "UTF8LMTP" : "LMTP";
     if (m->envelope.smtputf8)
         return m->tls ? "UTF8SMTPS" : "UTF8SMTP";
     return m->tls ? "ESMTPS" : "ESMTP";
@@ -306,7 +311,7 @@ static void make_trace(struct session *s)
                                     .address = ip,
                                     .login = m->login,
                                     .by = m->settings->hostname,
-                                    .with = protocol(m),
+                                    .with = protocol(s),
                                     .id = m->id,
                                     /* One recipient of several must not show the others who he is. */
                                     .recipient = m->envelope.nrcpts == 1 ? m->envelope.rcpts[0].address : NULL,
@@ -319,6 +324,8 @@ static void make_trace(struct session *s)
 static uint64_t size_limit(const struct session *s)
 {
     uint64_t limit = 0, ours = eligibility_max_size(s->m.settings->eligibility);
+    if (s->lmtp)
+        return s->m.settings->lmtp_max_size;
     for (size_t i = 0; i < s->m.envelope.nrcpts; i++) {
         if (session_rcpt_way(s, i) != RULES_SMTP && first_of(s, i)->policy.max_size > limit)
             limit = first_of(s, i)->policy.max_size;
@@ -329,7 +336,7 @@ static uint64_t size_limit(const struct session *s)
 bool session_begin_content(struct session *s, const char *dir)
 {
     struct message *m = &s->m;
-    if (all_by_smtp(s))
+    if (all_by_smtp(s) && !s->lmtp)
         return false;
     make_trace(s);
     m->headers = rules_headers_new(rules_of(m));
@@ -356,22 +363,37 @@ static void keep_message_id(struct message *m, const char *value)
         snprintf(m->message_id, sizeof m->message_id, "%.*s", (int)len, value);
 }
 
-bool session_header(struct session *s, const char *name, const char *value)
+void session_see_header(struct session *s, const char *name, const char *value)
 {
     struct message *m = &s->m;
-    if (m->reason != NULL || m->failed.result != RESULT_OK)
-        return false;
     if (strcasecmp(name, "Received") == 0 && header_is_own_trace(value, m->settings->hostname)) {
-        m->reason = "it comes back from the store";
-        return false;
+        m->own_traces++;
+        if (m->reason == NULL)
+            m->reason = "it comes back from the store";
     }
     if (strcasecmp(name, "Message-ID") == 0)
         keep_message_id(m, value);
     m->has_date = m->has_date || strcasecmp(name, "Date") == 0;
     m->has_from = m->has_from || strcasecmp(name, "From") == 0;
     rules_headers_add(rules_of(m), m->headers, name, value);
+}
+
+bool session_header(struct session *s, const char *name, const char *value)
+{
+    struct message *m = &s->m;
+    if (m->reason != NULL || m->failed.result != RESULT_OK)
+        return false;
+    session_see_header(s, name, value);
+    if (m->reason != NULL)
+        return false;
     enum result r = content_header(m->content, name, value, &m->failed);
     return r == RESULT_OK || give_up(m, r);
+}
+
+bool session_raw(struct session *s, const void *data, size_t len)
+{
+    struct message *m = &s->m;
+    return m->failed.result == RESULT_OK && content_raw(m->content, data, len, &m->failed) == RESULT_OK;
 }
 
 bool session_body(struct session *s, const void *data, size_t len)
@@ -388,12 +410,14 @@ bool session_finish_content(struct session *s)
     struct message *m = &s->m;
     if (m->reason == NULL && m->mta_adds_headers && !(m->has_date && m->has_from && m->has_message_id))
         m->reason = "the MTA adds a missing Date, From or Message-ID when it sends";
-    if (m->reason != NULL || m->failed.result != RESULT_OK)
+    if ((m->reason != NULL && !s->lmtp) || m->failed.result != RESULT_OK)
         return false;
     enum result r = content_finish(m->content, &m->failed);
     if (r != RESULT_OK)
-        return give_up(m, r);
+        return s->lmtp ? false : give_up(m, r);
     m->complete = true;
+    if (size_at_mta(m) > eligibility_max_size(m->settings->eligibility))
+        m->reason = "larger than max-size";
     for (size_t i = 0; i < m->envelope.nrcpts; i++) {
         struct message_rcpt *rcpt = &m->rcpts[i];
         if (!may_cross(rcpt) || rcpt->same_as != i)

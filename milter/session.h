@@ -50,10 +50,12 @@ struct message {
     struct buf trace;
     struct content *content; /* NULL before the headers */
     struct error failed;     /* content that can't be taken, or not be stored */
+    unsigned own_traces;     /* how often it was here before */
 };
 
 struct session {
     unsigned magic;
+    bool lmtp;       /* not a milter's: all recipients are given over to us, and there is no client to know */
     bool can_divert; /* negotiated: recipients can be deleted, header values come with their leading space */
     bool has_address;
     struct netaddr address;
@@ -107,11 +109,15 @@ const char *session_rcpt_rule(const struct session *s, size_t i);
 /* How many recipients go that way; copies of one address count. */
 size_t session_count(const struct session *s, enum rules_action way);
 
-/* The envelope is complete. False: everybody's goes by SMTP. `dir`: of the spool. */
+/* The envelope is complete. False: everybody's goes by SMTP (LMTP: never). `dir`: of the spool. */
 bool session_begin_content(struct session *s, const char *dir);
+/* What a header says about the message. */
+void session_see_header(struct session *s, const char *name, const char *value);
 /* False: all of it goes by SMTP, or nothing more can be taken (message.failed). */
 bool session_header(struct session *s, const char *name, const char *value);
 bool session_body(struct session *s, const void *data, size_t len);
+/* LMTP's way: headers are seen, and all bytes are given here, whatever becomes of them. False: message.failed. */
+bool session_raw(struct session *s, const void *data, size_t len);
 /*
  * False as above; else size and digest are fixed, and what was open is decided: rules by size and header, recipients whose
  * policy has a smaller max_size are left to SMTP.

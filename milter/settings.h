@@ -19,12 +19,15 @@ struct settings {
     struct eligibility *eligibility;
     char *hostname;
     size_t spool_memory;
-    bool tempfail; /* on-store-failure */
+    uint64_t lmtp_max_size; /* of what comes by LMTP; UINT64_MAX: no limit */
+    bool tempfail;          /* on-store-failure */
     msec_t discovery_wait, notify_hold, resubmission_window, expire_after;
 };
 
 /* Also the daemon's check of a configuration. One reference, for the caller. */
 enum result settings_new(const struct config *config, struct settings **s_r, struct error *err);
+/* The same for what pontoon-lmtp has parameters of its own for (section lmtp). */
+enum result settings_new_lmtp(const struct config *config, struct settings **s_r, struct error *err);
 void settings_release(struct settings **s);
 
 /* What new messages use. settings_install() takes over the caller's reference; both from any thread. */

@@ -127,7 +127,7 @@ static void look_again(void *arg)
     give_back_kick(n->ctx->give_back);
 }
 
-/* The milter has told its MTA: these messages may go now. */
+/* The milter has told its MTA: these messages may go now; what came by LMTP may have recipients that go back at once. */
 static void woken(evutil_socket_t fd, short what, void *arg)
 {
     (void)what;
@@ -153,6 +153,7 @@ static void woken(evutil_socket_t fd, short what, void *arg)
         RESULT_OK)
         log_error("can't claim new messages: %s", err.text);
     work_split(&entries, sort_out, n);
+    give_back_kick(n->ctx->give_back);
 }
 
 enum result notifier_new(struct context *ctx, struct notifier **n_r, struct error *err)

@@ -44,11 +44,14 @@ sub make_queue {
 }
 
 # routes: domain => endpoint; filters: [...] milters that all mail from outside passes; milters: [...] those behind them, for
-# what clients send; main: {...} further parameters of main.cf.
+# what clients send; main: {...} further parameters of main.cf; lmtp: pontoon-lmtp's socket, where all routes lead then, and only the
+# `return` listener goes by them (as conf/postfix-master.cf.snippet says).
 sub prepare {
     my ($self, %o) = @_;
     my $etc = "$self->{dir}/etc";
-    $self->write('transport', join '', map { "$_ smtp:[" . ($o{routes}{$_} =~ s/:/]:/r) . "\n" } sort keys %{$o{routes}});
+    my %smtp = map { $_ => "smtp:[" . ($o{routes}{$_} =~ s/:/]:/r) } keys %{$o{routes}};
+    $self->write('transport',      join '', map { "$_ " . (defined $o{lmtp} ? "lmtp:$o{lmtp}" : $smtp{$_}) . "\n" } sort keys %smtp);
+    $self->write('pontoon_return', join '', map { defined $o{lmtp} ? "$_ FILTER $smtp{$_}\n" : () } sort keys %smtp);
     $self->write('mailboxes', join '', map { "$_\@$self->{domain} $_/\n" } @{$self->{users}});
     $self->write('access', '');
     $self->write('aliases', '');
@@ -112,6 +115,7 @@ sub master_cf {
   -o smtpd_milters=
   -o mynetworks=$local
   -o local_header_rewrite_clients=$own{return}
+  -o { smtpd_recipient_restrictions = check_recipient_access texthash:$self->{dir}/etc/pontoon_return, check_recipient_access tcp:$self->{address}:$self->{access_port}, permit_mynetworks, reject }
 @{[$self->endpoint('inject')]} inet n - n - - smtpd
   -o { smtpd_milters = $filters }
   -o mynetworks=
@@ -129,6 +133,7 @@ verify unix - - n - 1 verify
 flush unix n - n 1000? 0 flush
 proxymap unix - - n - - proxymap
 smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
 relay unix - - n - - smtp
 showq unix n - n - - showq
 error unix - - n - - error

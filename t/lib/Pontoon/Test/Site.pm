@@ -1,4 +1,4 @@
-# A mail site of a test: a domain, its MTA, and (unless pontoon => 0) the three daemons with their configuration.
+# A mail site of a test: a domain, its MTA, and (unless pontoon => 0) the daemons with their configuration.
 package Pontoon::Test::Site;
 use strict;
 use warnings;
@@ -14,13 +14,13 @@ use Pontoon::Test::Wait;
 
 # The signal that a daemon crashed; otherwise it ends by exit 0.
 my $BAD_LINE = qr/: panic: |AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error: |ThreadSanitizer/;
-my @DAEMONS  = qw(milter store bridge);
 my %MTAS     = (postfix => 'Pontoon::Test::Postfix', sendmail => 'Pontoon::Test::Sendmail');
 
 # Options: pontoon => 0; users => [...]; config => {"section.name" => value or [list]}; main => {main.cf};
 # rules => [[NAME => {parameter => value}], ...]; listeners => {smtp|return|inject => ["parameter=value", ...]};
 # master => "more lines of master.cf"; filters => [...] (milters before pontoon's, as smtpd_milters has them);
 # discovery => 0 (no record in the DNS);
+# lmtp => 1 (the MTA hands all mail for other sites to pontoon-lmtp, and there is no milter);
 # mta => 'sendmail' (default: postfix), mc => lines for its sendmail.mc. The environment's PONTOON_TEST_MTA_A is stronger, for
 # site "a": so a scenario can be run with another MTA (see sendmail.t).
 sub new {
@@ -85,6 +85,9 @@ sub prepare_pontoon {
         'milter.socket'             => "unix:$self->{dir}/milter.sock",
         'milter.socket-mode'        => '0660',
         'milter.socket-group'       => 'postfix',
+        'lmtp.listen'               => "unix:$self->{dir}/lmtp.sock",
+        'lmtp.socket-group'         => 'postfix',
+        'lmtp.discovery-wait'       => '10s',
         'milter.divert-clients'     => ['authenticated', 'local'],
         'milter.discovery-wait'     => '10s',
         'store.directory'           => "$self->{dir}/store",
@@ -168,7 +171,8 @@ sub prepare {
     $self->{postfix}->prepare(
         routes  => \%routes,
         filters => $self->{filters} // [],
-        milters => [$self->{pontoon} ? "unix:$self->{dir}/milter.sock" : ()],
+        milters => [$self->{pontoon} && !$self->{lmtp} ? "unix:$self->{dir}/milter.sock" : ()],
+        lmtp    => $self->{lmtp} ? "unix:$self->{dir}/lmtp.sock" : undef,
         map { $_ => $self->{$_} } qw(main mc listeners master)
     );
     return unless $self->{pontoon};
@@ -176,14 +180,17 @@ sub prepare {
     my $made = $self->pontoon('keys', 'make');
 }
 
+# Which daemons there are.
+sub daemons { return ($_[0]{lmtp} ? 'lmtp' : 'milter', 'store', 'bridge') }
+
 sub start_mta { $_[0]{postfix}->start }
 sub wait_mta  { $_[0]{postfix}->wait_ready }
 
 sub start_pontoon {
     my ($self) = @_;
     return unless $self->{pontoon};
-    $self->launch($_)    for @DAEMONS;
-    $self->wait_ready($_) for @DAEMONS;
+    $self->launch($_)    for $self->daemons;
+    $self->wait_ready($_) for $self->daemons;
 }
 
 sub build { $ENV{PONTOON_BUILD} }
@@ -349,11 +356,11 @@ sub peak_memory {
 sub complaints {
     my ($self) = @_;
     my @bad;
-    for my $daemon (grep { $self->{$_} } @DAEMONS) {
+    for my $daemon (grep { $self->{$_} } $self->daemons) {
         my $status = $self->{$daemon}->stop;
         push @bad, "pontoon-$daemon of $self->{name}: " . Pontoon::Test::Proc::describe_status($status) if $status;
     }
-    for my $file ($self->log, map { "$self->{dir}/$_.err" } @DAEMONS) {
+    for my $file ($self->log, map { "$self->{dir}/$_.err" } $self->daemons) {
         open my $fh, '<', $file or next;
         push @bad, map { "$file: $_" } grep { /$BAD_LINE/ } <$fh>;
     }
@@ -362,7 +369,7 @@ sub complaints {
 
 sub show_logs {
     my ($self) = @_;
-    for my $file (grep { -s } $self->log, "$self->{dir}/mail.log", map { "$self->{dir}/$_.err" } @DAEMONS) {
+    for my $file (grep { -s } $self->log, "$self->{dir}/mail.log", map { "$self->{dir}/$_.err" } $self->daemons) {
         my @lines = split /\n/, `tail -n 25 $file`;
         Test::More::diag("-- end of $file", map { "\n   $_" } @lines);
     }

@@ -1,0 +1,326 @@
+/* pontoon-lmtp's clients: see lmtp_listener.h. */
+#include "milter/lmtp_listener.h"
+
+#include <errno.h>
+#include <event2/listener.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "milter/lmtp_connection.h"
+#include "milter/lmtp_message.h"
+#include "milter/socket_file.h"
+
+enum {
+    BACKLOG = 511,
+    ACCEPT_PAUSE = 1000, /* ms without accepting after "too many open files" */
+};
+
+/* What the configuration says, copied: clients outlive a reload. */
+struct parameters {
+    char *hostname;
+    struct netaddr_list *clients;
+    unsigned connections, connections_per_address;
+    uint64_t max_size;
+    size_t max_rcpts;
+    unsigned max_errors;
+    msec_t timeout;
+};
+
+struct client {
+    LIST_ENTRY(client) link;
+    struct lmtp_listener *listener;
+    struct netaddr address;
+    bool is_local; /* a unix socket's */
+    char peer[NETADDR_TEXT_SIZE];
+    char *hostname;
+    struct lmtp_limits limits;
+    msec_t timeout;
+    int fd;
+};
+
+struct lmtp_listener {
+    struct loop *loop;
+    struct evconnlistener *socket;
+    struct loop_timer *pause; /* of accepting */
+    struct backend *backend;
+    struct parameters p;
+    int wake; /* readable once draining */
+    bool draining;
+    loop_fn *done;
+    void *done_arg;
+    pthread_mutex_t lock; /* of what follows: clients' threads remove themselves */
+    LIST_HEAD(client_list, client) clients;
+    unsigned count;
+};
+
+/* ---- parameters ---- */
+
+static void parameters_free(struct parameters *p)
+{
+    mem_free(&p->hostname);
+    netaddr_list_free(&p->clients);
+}
+
+static enum result parameters_read(const struct config *config, struct parameters *p_r, struct error *err)
+{
+    size_t n;
+    const char *const *clients = config_list(config, "lmtp.clients", &n);
+    *p_r = (struct parameters){
+        .connections = (unsigned)config_number(config, "lmtp.connections"),
+        .connections_per_address = (unsigned)config_number(config, "lmtp.connections-per-address"),
+        .max_size = (uint64_t)config_number(config, "lmtp.max-size"),
+        .max_rcpts = (size_t)config_number(config, "lmtp.max-recipients"),
+        .max_errors = (unsigned)config_number(config, "lmtp.max-errors"),
+        .timeout = config_time(config, "lmtp.timeout"),
+    };
+    if (netaddr_list_parse(clients, n, &p_r->clients, err) != RESULT_OK)
+        return error_prefix(err, "%s: clients", config_where(config, "lmtp.clients"));
+    p_r->hostname = mem_strdup(config_hostname(config));
+    return RESULT_OK;
+}
+
+enum result lmtp_listener_check(const struct config *config, struct error *err)
+{
+    struct parameters p;
+    enum result r = parameters_read(config, &p, err);
+    parameters_free(&p);
+    return r;
+}
+
+void lmtp_listener_reload(struct lmtp_listener *l, const struct config *config)
+{
+    struct parameters p;
+    struct error err;
+    if (parameters_read(config, &p, &err) != RESULT_OK)
+        log_panic("parameters failed after their check: %s", err.text);
+    parameters_free(&l->p);
+    l->p = p;
+}
+
+/* ---- clients ---- */
+
+static void all_gone(void *arg)
+{
+    struct lmtp_listener *l = arg;
+    l->done(l->done_arg);
+}
+
+static void client_free(struct client *c)
+{
+    mem_free(&c->hostname);
+    mem_free(&c);
+}
+
+/* In the client's thread, which touches nothing of the listener's behind this. */
+static void client_gone(struct client *c)
+{
+    struct lmtp_listener *l = c->listener;
+    pthread_mutex_lock(&l->lock);
+    LIST_REMOVE(c, link);
+    l->count--;
+    if (l->count == 0 && l->done != NULL)
+        loop_post(l->loop, all_gone, l);
+    pthread_mutex_unlock(&l->lock);
+    client_free(c);
+}
+
+static void *serve(void *arg)
+{
+    struct client *c = arg;
+    struct lmtp_message *m = lmtp_message_new(c->listener->backend, c->is_local ? NULL : &c->address);
+    struct lmtp_taker taker = lmtp_message_taker(m);
+    struct lmtp_connection connection = {
+        .fd = c->fd, .wake = c->listener->wake, .timeout = c->timeout, .peer = c->peer};
+    log_debug("connect from %s", c->peer);
+    lmtp_connection_run(&connection, &c->limits, &taker);
+    log_debug("disconnect from %s", c->peer);
+    lmtp_message_free(&m);
+    client_gone(c);
+    return NULL;
+}
+
+static unsigned count_from(struct lmtp_listener *l, const struct netaddr *address)
+{
+    unsigned n = 0;
+    const struct client *c;
+    LIST_FOREACH (c, &l->clients, link)
+        n += !c->is_local && netaddr_equal_ip(&c->address, address);
+    return n;
+}
+
+/* Why this client is not served, or NULL: the reply for it. */
+static const char *why_not(struct lmtp_listener *l, const struct client *c)
+{
+    const char *reply = NULL;
+    if (!c->is_local && !netaddr_list_has(l->p.clients, &c->address))
+        return "554 5.7.1 Access denied";
+    pthread_mutex_lock(&l->lock);
+    if (l->count >= l->p.connections || (!c->is_local && count_from(l, &c->address) >= l->p.connections_per_address))
+        reply = "421 4.7.0 Too many connections";
+    pthread_mutex_unlock(&l->lock);
+    return reply;
+}
+
+static void turn_away(struct client *c, const char *reply)
+{
+    char line[200];
+    int n = snprintf(line, sizeof line, "%s\r\n", reply);
+    log_warning("%s: connection refused: %s", c->peer, reply);
+    (void)!send(c->fd, line, (size_t)n, MSG_NOSIGNAL);
+    close(c->fd);
+    client_free(c);
+}
+
+static void start_thread(struct lmtp_listener *l, struct client *c)
+{
+    pthread_t thread;
+    sigset_t all, old;
+    pthread_mutex_lock(&l->lock);
+    LIST_INSERT_HEAD(&l->clients, c, link);
+    l->count++;
+    pthread_mutex_unlock(&l->lock);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the main thread's */
+    int e = pthread_create(&thread, NULL, serve, c);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (e == 0) {
+        pthread_detach(thread);
+        return;
+    }
+    log_warning("start a thread: %s", strerror(e));
+    pthread_mutex_lock(&l->lock);
+    LIST_REMOVE(c, link);
+    l->count--;
+    pthread_mutex_unlock(&l->lock);
+    turn_away(c, "421 4.3.2 System resources are short");
+}
+
+static void accepted(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
+{
+    (void)socket;
+    struct lmtp_listener *l = arg;
+    struct client *c = mem_zero(1, sizeof *c);
+    c->listener = l;
+    c->fd = fd;
+    c->is_local = sa->sa_family == AF_UNIX;
+    c->timeout = l->p.timeout;
+    c->hostname = mem_strdup(l->p.hostname);
+    c->limits = (struct lmtp_limits){
+        .hostname = c->hostname, .max_size = l->p.max_size, .max_rcpts = l->p.max_rcpts, .max_errors = l->p.max_errors};
+    snprintf(c->peer, sizeof c->peer, "local");
+    if (!c->is_local && (size_t)len <= sizeof c->address.sa) {
+        memcpy(&c->address.sa, sa, (size_t)len);
+        c->address.len = (socklen_t)len;
+        netaddr_ip(&c->address, c->peer);
+    }
+    const char *reply = why_not(l, c);
+    if (reply != NULL)
+        turn_away(c, reply);
+    else
+        start_thread(l, c);
+}
+
+/* ---- the socket ---- */
+
+/* Out of file descriptors: to try again at once would be a busy loop. */
+static void accept_failed(struct evconnlistener *socket, void *arg)
+{
+    struct lmtp_listener *l = arg;
+    log_warning("accept: %s; next try in %d s", strerror(errno), ACCEPT_PAUSE / 1000);
+    evconnlistener_disable(socket);
+    loop_timer_set(l->pause, ACCEPT_PAUSE);
+}
+
+static void accept_again(void *arg)
+{
+    struct lmtp_listener *l = arg;
+    if (!l->draining)
+        evconnlistener_enable(l->socket);
+}
+
+static enum result bind_socket(struct lmtp_listener *l, const struct config *config, struct error *err)
+{
+    struct netaddr a;
+    enum result r = netaddr_endpoint(config_string(config, "lmtp.listen"), &a, err);
+    if (r == RESULT_OK)
+        r = socket_file_clear(&a, err);
+    if (r != RESULT_OK)
+        return r;
+    mode_t old = umask(0177); /* nobody connects before the mode is set */
+    l->socket =
+        evconnlistener_new_bind(loop_base(l->loop), accepted, l,
+                                LEV_OPT_REUSEABLE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_CLOSE_ON_FREE | LEV_OPT_DISABLED,
+                                BACKLOG, (const struct sockaddr *)&a.sa, (int)a.len);
+    int e = errno;
+    umask(old);
+    if (l->socket == NULL)
+        return error_set(err, RESULT_PERM, "%s: can't listen on %s: %s", config_where(config, "lmtp.listen"),
+                         config_string(config, "lmtp.listen"), strerror(e));
+    evconnlistener_set_error_cb(l->socket, accept_failed);
+    return socket_file_open(&a, config, "lmtp", err);
+}
+
+enum result lmtp_listener_open(struct loop *loop, const struct config *config, struct lmtp_listener **l_r,
+                               struct error *err)
+{
+    struct lmtp_listener *l = mem_zero(1, sizeof *l);
+    l->loop = loop;
+    l->pause = loop_timer_new(loop, accept_again, l);
+    l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pthread_mutex_init(&l->lock, NULL);
+    LIST_INIT(&l->clients);
+    *l_r = l;
+    if (l->wake < 0)
+        return error_set(err, RESULT_TEMP, "make an eventfd: %s", strerror(errno));
+    enum result r = parameters_read(config, &l->p, err);
+    return r == RESULT_OK ? bind_socket(l, config, err) : r;
+}
+
+void lmtp_listener_start(struct lmtp_listener *l, struct backend *backend)
+{
+    l->backend = backend;
+    evconnlistener_enable(l->socket);
+}
+
+void lmtp_listener_drain(struct lmtp_listener *l, loop_fn *done, void *arg)
+{
+    const uint64_t one = 1;
+    l->draining = true;
+    evconnlistener_disable(l->socket);
+    pthread_mutex_lock(&l->lock);
+    l->done_arg = arg;
+    l->done = done;
+    if (l->count == 0)
+        loop_post(l->loop, all_gone, l);
+    pthread_mutex_unlock(&l->lock);
+    if (write(l->wake, &one, sizeof one) < 0)
+        log_warning("wake the clients' threads: %s", strerror(errno));
+}
+
+unsigned lmtp_listener_count(struct lmtp_listener *l)
+{
+    pthread_mutex_lock(&l->lock);
+    unsigned n = l->count;
+    pthread_mutex_unlock(&l->lock);
+    return n;
+}
+
+void lmtp_listener_free(struct lmtp_listener **l_p)
+{
+    struct lmtp_listener *l = *l_p;
+    if (l->socket != NULL)
+        evconnlistener_free(l->socket);
+    loop_timer_free(&l->pause);
+    parameters_free(&l->p);
+    close(l->wake);
+    pthread_mutex_destroy(&l->lock);
+    mem_free(l_p);
+}
