@@ -126,10 +126,10 @@ static const char *why_returning(const struct session *s, size_t i)
     const char *reason = session_rcpt_reason(s, i);
     switch (session_rcpt_way(s, i)) {
     case RULES_DIVERT: return NULL;
-    case RULES_SHADOW: return "by SMTP, with a shadow";
+    case RULES_SHADOW: return "with a shadow";
     case RULES_SMTP: break;
     }
-    return reason != NULL ? reason : "by SMTP, says a rule";
+    return reason != NULL ? reason : "a rule says so";
 }
 
 /* Everybody, each once; *returning_r: to mem_free(), its strings are borrowed. */

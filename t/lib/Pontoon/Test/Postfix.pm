@@ -114,8 +114,8 @@ sub master_cf {
 @{[$self->endpoint('return')]} inet n - n - - smtpd
   -o smtpd_milters=
   -o mynetworks=$local
-  -o local_header_rewrite_clients=$own{return}
-  -o { smtpd_recipient_restrictions = check_recipient_access texthash:$self->{dir}/etc/pontoon_return, check_recipient_access tcp:$self->{address}:$self->{access_port}, permit_mynetworks, reject }
+  -o local_header_rewrite_clients=
+  -o { smtpd_recipient_restrictions = check_recipient_access texthash:$self->{dir}/etc/pontoon_return, check_recipient_access tcp:$self->{address}:$self->{access_port}, permit_mynetworks, reject }$own{return}
 @{[$self->endpoint('inject')]} inet n - n - - smtpd
   -o { smtpd_milters = $filters }
   -o mynetworks=
