@@ -117,6 +117,7 @@ wait_for('an answer', sub { rcpt('drained')->{state} eq 'delivered' });
 cmp_ok time - $begin{drained}, '<', $SETTLE, 'a site that answers settles it';
 ($out, $code) = $a->pontoon('drain', '--wait');
 is $code, 0, 'the drain ends';
+wait_for('the MTA to deliver it', sub { by_smtp('silent') });
 is scalar(by_smtp('silent')), 1, 'when the other has been asked for long enough, and its message has gone by SMTP';
 is scalar(by_smtp($_)), 0, "$_: nothing by SMTP" for qw(drained late left);
 is scalar(by_smtp($_)), 1, "$_: once by SMTP" for qw(aborted gone smtp shut);
