@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -110,17 +111,20 @@ void log_set_hook(void (*hook)(enum log_level level, const char *text))
     line_hook = hook;
 }
 
+/* As syslogd and postlogd write it, to the second: log tools know no other form. */
 static void write_line(int fd, const char *text)
 {
-    char line[LINE_MAX_LOG + 200];
-    char when[40];
-    struct timespec ts;
+    char line[LINE_MAX_LOG + 400];
+    char when[40], host[HOST_NAME_MAX + 1] = "";
     struct tm tm;
-    clock_gettime(CLOCK_REALTIME, &ts);
-    localtime_r(&ts.tv_sec, &tm);
+    time_t now = time(NULL);
+    localtime_r(&now, &tm);
     strftime(when, sizeof when, "%b %e %H:%M:%S", &tm);
-    int n =
-        snprintf(line, sizeof line, "%s.%03ld %s[%d]: %s\n", when, ts.tv_nsec / 1000000, ident, (int)getpid(), text);
+    if (gethostname(host, sizeof host) != 0 || host[0] == '\0' || host[0] == '.')
+        snprintf(host, sizeof host, "localhost");
+    host[sizeof host - 1] = '\0';
+    host[strcspn(host, ".")] = '\0';
+    int n = snprintf(line, sizeof line, "%s %s %s[%d]: %s\n", when, host, ident, (int)getpid(), text);
     if (n > (int)sizeof line - 1)
         n = (int)sizeof line - 1;
     /* One write a line: lines of several processes in one file stay whole. */

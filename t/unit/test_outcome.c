@@ -112,6 +112,29 @@ static void retries_back_off_but_not_past_the_deadline(void **state)
     outcome_free(&out);
 }
 
+/* A thousand recipients of one message come back as one notification, not as a thousand. */
+static void one_message_is_tried_again_as_one(void **state)
+{
+    struct fixture *f = *state;
+    struct outcome out = {0};
+    const struct outcome_news news = {.event = RCPT_EV_DEFERRED, .dsn = "4.4.1"};
+    struct store_entry other = f->entry;
+    struct store_rcpt older = {.rid = 8, .address = "carol@b.test", .state = RCPT_QUEUED, .attempts = 1};
+    for (int i = 0; i < 100; i++, now++)
+        outcome_add(&out, f->config, &f->entry, &f->rcpt, &news);
+    for (int i = 1; i < 100; i++)
+        assert_int_equal(out.list[i].next, out.list[0].next);
+    unsigned differ = 0;
+    for (int i = 0; i < 10; i++) { /* other messages, and who has waited before, at times of their own */
+        outcome_add(&out, f->config, i % 2 ? &other : &f->entry, &f->rcpt, &news);
+        differ += out.list[100 + i].next != out.list[0].next;
+    }
+    assert_true(differ > 0);
+    outcome_add(&out, f->config, &f->entry, &older, &news);
+    assert_in_range(out.list[110].next, now + 90000, now + 120000);
+    outcome_free(&out);
+}
+
 static void own_work_is_due_at_once_and_dsns_after_their_hold(void **state)
 {
     struct fixture *f = *state;
@@ -223,6 +246,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(fetched_is_asked_until_settle_after, set_up, tear_down),
         cmocka_unit_test_setup_teardown(expires_where_fallback_is_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(retries_back_off_but_not_past_the_deadline, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_message_is_tried_again_as_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(own_work_is_due_at_once_and_dsns_after_their_hold, set_up, tear_down),
         cmocka_unit_test_setup_teardown(logs_as_postfix_does, set_up, tear_down),
         cmocka_unit_test_setup_teardown(success_is_reported_where_nobody_else_does, set_up, tear_down),
