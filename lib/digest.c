@@ -173,18 +173,29 @@ uint32_t random_below(uint32_t n)
 }
 
 /* 48 bits of milliseconds and 80 random bits, in 5-bit digits that sort as ASCII does and leave out I, L, O and U. */
+static const char id_digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+enum { TIME_DIGITS = 10 };
+
 void message_id_new(char out[MESSAGE_ID_LEN + 1])
 {
-    static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-    enum { TIME_DIGITS = 10 };
     uint64_t now = (uint64_t)clock_now() & ((UINT64_C(1) << 48) - 1);
     for (int i = TIME_DIGITS - 1; i >= 0; i--, now >>= 5)
-        out[i] = digits[now & 31];
+        out[i] = id_digits[now & 31];
     uint8_t noise[MESSAGE_ID_LEN - TIME_DIGITS];
     random_bytes(noise, sizeof noise);
     for (int i = TIME_DIGITS; i < MESSAGE_ID_LEN; i++)
-        out[i] = digits[noise[i - TIME_DIGITS] & 31];
+        out[i] = id_digits[noise[i - TIME_DIGITS] & 31];
     out[MESSAGE_ID_LEN] = '\0';
+}
+
+msec_t message_id_time(const char *id)
+{
+    msec_t when = 0;
+    if (strspn(id, id_digits) != MESSAGE_ID_LEN || id[MESSAGE_ID_LEN] != '\0')
+        return 0;
+    for (int i = 0; i < TIME_DIGITS; i++)
+        when = when << 5 | (msec_t)(strchr(id_digits, id[i]) - id_digits);
+    return when;
 }
 
 bool message_id_valid(const char *id)

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/clock.h"
+
 enum {
     DIGEST_SIZE = 32,
     DIGEST_TEXT_SIZE = 44, /* base64url of a digest, with the NUL */
@@ -38,6 +40,7 @@ uint32_t random_below(uint32_t n); /* 0..n-1, n > 0 */
 /* A new message id: 26 characters of [0-9A-Z], time first, so that ids sort by age. out has 27 bytes. */
 enum { MESSAGE_ID_LEN = 26 };
 void message_id_new(char out[MESSAGE_ID_LEN + 1]);
-bool message_id_valid(const char *id); /* what a peer may send: 1..64 of [A-Za-z0-9_-] */
+msec_t message_id_time(const char *id); /* when message_id_new() made it; 0: it is of another kind */
+bool message_id_valid(const char *id);  /* what a peer may send: 1..64 of [A-Za-z0-9_-] */
 
 #endif

@@ -13,15 +13,17 @@
 #include "milter/lmtp_headers.h"
 
 /*
- * How often a message may come back. Once is a message that returned to SMTP and was then sent on by a list or a forward; more
- * are rare. A transport that is used for returned mail too would make it a loop without end.
+ * How often a message may come back at once. Once is a message that returned to SMTP and was then sent on by a list or a forward;
+ * more are rare. A transport that is used for returned mail too would make it a loop without end. Then the MTA has to wait before
+ * it may try again, so that there is no storm, and the mail goes out soon after the mistake is mended.
  */
-enum { OWN_TRACES_MAX = 4 };
+enum { OWN_TRACES_MAX = 4, LOOP_PAUSE = 5 * 60 * 1000 };
 
 struct lmtp_message {
     struct backend *backend;
     struct session *session;
     struct lmtp_headers headers;
+    msec_t last_here;                /* when it was here before, 0 never */
     bool received_seen;              /* the topmost Received: is the MTA's */
     char failure[LMTP_REPLY_MAX];    /* for all recipients, or "" */
     char before[MESSAGE_ID_LEN + 1]; /* id of the message of which this is a resubmission, or "" */
@@ -42,6 +44,7 @@ static const char *mail(void *arg, const char *path, char *const *params)
     struct session_mail mail = {.settings = settings_current(), .path = path, .params = params};
     session_mail(lm->session, &mail);
     lm->received_seen = false;
+    lm->last_here = 0;
     lm->failure[0] = lm->before[0] = '\0';
     return NULL;
 }
@@ -74,12 +77,16 @@ static void see_header(void *arg, const char *name, const char *value)
 {
     struct lmtp_message *lm = arg;
     char id[QUEUE_ID_MAX + 1];
+    unsigned before = lm->session->m.own_traces;
+    session_see_header(lm->session, name, value);
+    if (strcasecmp(name, "Received") != 0 || !header_received_id(value, id, sizeof id))
+        id[0] = '\0';
+    if (before == 0 && lm->session->m.own_traces > 0) /* the latest stands first */
+        lm->last_here = message_id_time(id);
     if (!lm->received_seen && strcasecmp(name, "Received") == 0) {
         lm->received_seen = true;
-        if (header_received_id(value, id, sizeof id))
-            session_set_queue_id(lm->session, id);
+        session_set_queue_id(lm->session, id);
     }
-    session_see_header(lm->session, name, value);
 }
 
 static const char *begin(void *arg)
@@ -194,10 +201,10 @@ static size_t put_shadow(struct lmtp_message *lm)
     return n;
 }
 
-/* Postfix practice for mistakes in a configuration: the mail waits in the MTA's queue until they are mended. */
+/* As Postfix does with mistakes in a configuration: the mail waits in the MTA's queue. */
 static bool is_loop(struct lmtp_message *lm)
 {
-    if (lm->session->m.own_traces <= OWN_TRACES_MAX)
+    if (lm->session->m.own_traces <= OWN_TRACES_MAX || clock_now() - lm->last_here > LOOP_PAUSE)
         return false;
     refuse(lm, "451 4.4.6 Mail that went back to SMTP comes again and again: see the log of pontoon-lmtp",
            "a loop: the MTA's listener for returned mail (store.mta) must not use the transport to pontoon-lmtp");

@@ -3,7 +3,9 @@
 use Pontoon::Test time => 300;
 
 my $world = new_world();
-my $a = $world->site('a', lmtp => 1, rules => [['carol-stays' => {recipients => ['carol@b.test'], action => 'smtp'}]]);
+my $a = $world->site('a', lmtp => 1, rules => [
+    ['carol-stays' => {recipients => ['carol@b.test'],      action => 'smtp'}],
+    ['look-first'  => {recipients => ['postmaster@b.test'], action => 'shadow'}]]);
 my $b     = $world->site('b');
 my $plain = $world->site('plain', pontoon => 0);
 $world->start;
@@ -78,6 +80,25 @@ my @mail = $b->wait_mail('dave', 2);
 is $mail[-1]->header('Subject'), 'patience', 'a message that Postfix had to keep arrives';
 $a->wait_settled;
 is scalar($b->mailbox('dave')), 2, 'once';
+
+# A shadow: the mail by SMTP, once, and a copy of it for comparison in the store.
+$a->submit(from => 'alice@a.test', to => ['postmaster@b.test'], message => Pontoon::Test::Mail->plain(subject => 'shadow'));
+$b->wait_mail('postmaster', 1);
+like answers(0)->{'postmaster@b.test'}, qr/goes on by SMTP \(with a shadow\)/, 'a shadow goes by SMTP';
+$a->wait_log(qr/rule=look-first/);
+like $a->log_after(0), qr/diverted=0, shadow=1, smtp=0, rule=look-first/, 'and its copy is stored';
+$a->wait_settled;
+is scalar($b->mailbox('postmaster')), 1, 'delivered once';
+
+# The mistake that makes a loop: the listener for returned mail uses the transport too. No storm and no loss: it waits in Postfix's queue.
+$offset = $a->log_size;
+$a->postfix->write('pontoon_return', '');
+$a->restart('store');    # a kept connection sees what was before
+$a->postfix->reload;
+$a->submit(from => 'alice@a.test', to => ['carol@plain.test'], message => Pontoon::Test::Mail->plain(subject => 'round'));
+$a->wait_log(qr/not taken: a loop: the MTA's listener for returned mail \(store\.mta\) must not use the transport/, $offset);
+is scalar(() = $a->log_after($offset) =~ m{/store\[.*to=<carol\@plain\.test>.*returned to SMTP}g), 5, 'five rounds, then a pause';
+is scalar($a->postfix->queue), 1, 'it waits in the queue';
 
 $world->nothing_broke;
 done_testing;

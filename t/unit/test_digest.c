@@ -172,6 +172,9 @@ static void peers_ids(void **state)
     assert_false(message_id_valid(big));
     assert_true(message_id_valid(big + 1));
     assert_true(message_id_valid("-_aZ9"));
+    assert_int_equal(message_id_time("01M88KPNH6MZ5NDV695SKEV7PW"), INT64_C(1795585431078));
+    assert_int_equal(message_id_time("01M88KPNH6MZ5NDV695SKEV7P"), 0);
+    assert_int_equal(message_id_time("4BCDEF-IL"), 0);
     assert_false(message_id_valid(""));
     assert_false(message_id_valid("a/b"));
     assert_false(message_id_valid("a.b"));
