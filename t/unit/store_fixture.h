@@ -78,8 +78,9 @@ struct letter {
     size_t body_len;      /* 0: strlen */
     const char *message_id, *client, *queue_id;
     msec_t hold, window;
-    size_t memory; /* of the spool; 0: plenty */
-    bool shadow;
+    size_t memory;            /* of the spool; 0: plenty */
+    const char *returning[6]; /* reasons, or NULL */
+    bool shadow, unique_bytes;
     struct store_put_result result;
 };
 
@@ -123,6 +124,8 @@ static inline char *try_put_spool(struct store *store, struct letter *l, struct 
         .client = l->client ? l->client : "",
         .login = "",
         .envelope = &e,
+        .returning = l->returning,
+        .unique_bytes = l->unique_bytes,
         .trace = TEST_TRACE,
         .trace_len = strlen(TEST_TRACE),
         .size = strlen(TEST_TRACE) + spool_size(spool),

@@ -286,10 +286,35 @@ static void headers_are_found(void **state)
     assert_string_equal(out, "b?c");
 }
 
+static void queue_ids(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *value, *id;
+    } cases[] = {
+        {" from x (y [127.0.0.1])\r\n\tby mx.a.test (Postfix) with ESMTPS id 4ABC12\r\n\tfor <b@b.test>; Tue, 24 Nov",
+         "4ABC12"},
+        {" from id (id 1) by mx.exim.test with esmtp (Exim 4.96)\r\n\t(envelope-from <a@a.test>)\r\n\tid 1xW5nK-00086R-3A;",
+         "1xW5nK-00086R-3A"},
+        {" by mx (id 7) with ESMTP; id 9", NULL},
+        {" by mx with ESMTP id <x@y>;", NULL},
+        {" by mx with ESMTP id", NULL},
+        {" by mx id 12345678901234567890;", NULL}, /* no room */
+        {"", NULL},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char id[20];
+        assert_int_equal(header_received_id(cases[i].value, id, sizeof id), cases[i].id != NULL);
+        if (cases[i].id != NULL)
+            assert_string_equal(id, cases[i].id);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(dates),
+        cmocka_unit_test(queue_ids),
         cmocka_unit_test(trace_forms),
         cmocka_unit_test(long_names_fold),
         cmocka_unit_test(hostile_values_are_harmless),

@@ -621,6 +621,57 @@ static void modes_dont_depend_on_umask(void **state)
     mem_free(&id);
 }
 
+/* What came by LMTP and does not cross the bridge: due for SMTP at once, whatever its addresses look like. */
+static void some_go_back_at_once(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct letter l = {
+        .rcpts = {"b@b.test", "c@[192.0.2.1]", "local"}, .returning = {NULL, "a rule", "no domain"}, .hold = 5000};
+    char *id = put(site.store, &l);
+    struct store_entries *list = find(site.store, id);
+    assert_int_equal(list->entries[0].nrcpts, 3);
+    assert_int_equal(list->entries[0].rcpts[0].state, RCPT_QUEUED);
+    assert_int_equal(list->entries[0].rcpts[1].state, RCPT_RETURNING);
+    assert_string_equal(list->entries[0].rcpts[1].text, "a rule");
+    assert_int_equal(list->entries[0].rcpts[2].state, RCPT_RETURNING);
+    store_entries_free(&list);
+    msec_t next;
+    assert_int_equal(store_claim(site.store, STORE_RETURN, 10, 60000, &list, &next, &err), RESULT_OK);
+    size_t n = 0;
+    for (size_t i = 0; i < list->n; i++)
+        n += list->entries[i].nrcpts;
+    assert_int_equal(n, 2);
+    store_entries_free(&list);
+    /* The same address, to be diverted, needs a domain; so does the sender. */
+    struct letter bad = {.rcpts = {"local"}};
+    assert_null(try_put(site.store, &bad, &err));
+    assert_int_equal(err.result, RESULT_PERM);
+    struct letter strange = {.sender = "alice", .rcpts = {"b@b.test"}, .returning = {"malformed sender"}};
+    char *other = put(site.store, &strange);
+    mem_free(&other);
+    mem_free(&id);
+}
+
+/* Bytes that no other message has need no Message-ID. */
+static void unique_bytes_are_known_again(void **state)
+{
+    (void)state;
+    struct letter l = {.unique_bytes = true, .window = 1000, .returning = {"a rule"}};
+    char *id = put(site.store, &l);
+    struct letter again = {.unique_bytes = true, .window = 1000};
+    char *second = put(site.store, &again);
+    assert_int_equal(again.result.stored, 0);
+    assert_string_equal(again.result.resubmission_of, id);
+    mem_free(&again.result.resubmission_of);
+    struct letter other = {.window = 1000};
+    char *third = put(site.store, &other);
+    assert_int_equal(other.result.stored, 1);
+    mem_free(&id);
+    mem_free(&second);
+    mem_free(&third);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -646,6 +697,8 @@ int main(void)
         TEST(read_only_changes_nothing),
         TEST(opening_says_what_is_wrong),
         TEST(modes_dont_depend_on_umask),
+        TEST(some_go_back_at_once),
+        TEST(unique_bytes_are_known_again),
     };
     return test_run("store", tests);
 }
