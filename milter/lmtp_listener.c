@@ -37,6 +37,7 @@ struct parameters {
 struct client {
     LIST_ENTRY(client) link;
     struct lmtp_listener *listener;
+    pthread_t thread;
     struct netaddr address;
     bool is_local; /* a unix socket's */
     char peer[NETADDR_TEXT_SIZE];
@@ -56,7 +57,6 @@ struct lmtp_listener {
     bool draining;
     loop_fn *done;
     void *done_arg;
-    pthread_mutex_t lock; /* of what follows: clients' threads remove themselves */
     LIST_HEAD(client_list, client) clients;
     unsigned count;
 };
@@ -107,29 +107,23 @@ void lmtp_listener_reload(struct lmtp_listener *l, const struct config *config)
 
 /* ---- clients ---- */
 
-static void all_gone(void *arg)
-{
-    struct lmtp_listener *l = arg;
-    l->done(l->done_arg);
-}
-
 static void client_free(struct client *c)
 {
     mem_free(&c->hostname);
     mem_free(&c);
 }
 
-/* In the client's thread, which touches nothing of the listener's behind this. */
-static void client_gone(struct client *c)
+/* Joined, not detached: at the end of the daemon no thread may still be on its way out. */
+static void client_gone(void *arg)
 {
+    struct client *c = arg;
     struct lmtp_listener *l = c->listener;
-    pthread_mutex_lock(&l->lock);
+    pthread_join(c->thread, NULL);
     LIST_REMOVE(c, link);
     l->count--;
-    if (l->count == 0 && l->done != NULL)
-        loop_post(l->loop, all_gone, l);
-    pthread_mutex_unlock(&l->lock);
     client_free(c);
+    if (l->count == 0 && l->done != NULL)
+        l->done(l->done_arg);
 }
 
 static void *serve(void *arg)
@@ -143,11 +137,11 @@ static void *serve(void *arg)
     lmtp_connection_run(&connection, &c->limits, &taker);
     log_debug("disconnect from %s", c->peer);
     lmtp_message_free(&m);
-    client_gone(c);
+    loop_post(c->listener->loop, client_gone, c);
     return NULL;
 }
 
-static unsigned count_from(struct lmtp_listener *l, const struct netaddr *address)
+static unsigned count_from(const struct lmtp_listener *l, const struct netaddr *address)
 {
     unsigned n = 0;
     const struct client *c;
@@ -157,16 +151,13 @@ static unsigned count_from(struct lmtp_listener *l, const struct netaddr *addres
 }
 
 /* Why this client is not served, or NULL: the reply for it. */
-static const char *why_not(struct lmtp_listener *l, const struct client *c)
+static const char *why_not(const struct lmtp_listener *l, const struct client *c)
 {
-    const char *reply = NULL;
     if (!c->is_local && !netaddr_list_has(l->p.clients, &c->address))
         return "554 5.7.1 Access denied";
-    pthread_mutex_lock(&l->lock);
     if (l->count >= l->p.connections || (!c->is_local && count_from(l, &c->address) >= l->p.connections_per_address))
-        reply = "421 4.7.0 Too many connections";
-    pthread_mutex_unlock(&l->lock);
-    return reply;
+        return "421 4.7.0 Too many connections";
+    return NULL;
 }
 
 static void turn_away(struct client *c, const char *reply)
@@ -181,25 +172,17 @@ static void turn_away(struct client *c, const char *reply)
 
 static void start_thread(struct lmtp_listener *l, struct client *c)
 {
-    pthread_t thread;
     sigset_t all, old;
-    pthread_mutex_lock(&l->lock);
-    LIST_INSERT_HEAD(&l->clients, c, link);
-    l->count++;
-    pthread_mutex_unlock(&l->lock);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the main thread's */
-    int e = pthread_create(&thread, NULL, serve, c);
+    int e = pthread_create(&c->thread, NULL, serve, c);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (e == 0) {
-        pthread_detach(thread);
+        LIST_INSERT_HEAD(&l->clients, c, link);
+        l->count++;
         return;
     }
     log_warning("start a thread: %s", strerror(e));
-    pthread_mutex_lock(&l->lock);
-    LIST_REMOVE(c, link);
-    l->count--;
-    pthread_mutex_unlock(&l->lock);
     turn_away(c, "421 4.3.2 System resources are short");
 }
 
@@ -275,7 +258,6 @@ enum result lmtp_listener_open(struct loop *loop, const struct config *config, s
     l->loop = loop;
     l->pause = loop_timer_new(loop, accept_again, l);
     l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    pthread_mutex_init(&l->lock, NULL);
     LIST_INIT(&l->clients);
     *l_r = l;
     if (l->wake < 0)
@@ -295,22 +277,17 @@ void lmtp_listener_drain(struct lmtp_listener *l, loop_fn *done, void *arg)
     const uint64_t one = 1;
     l->draining = true;
     evconnlistener_disable(l->socket);
-    pthread_mutex_lock(&l->lock);
     l->done_arg = arg;
     l->done = done;
     if (l->count == 0)
-        loop_post(l->loop, all_gone, l);
-    pthread_mutex_unlock(&l->lock);
+        done(arg);
     if (write(l->wake, &one, sizeof one) < 0)
         log_warning("wake the clients' threads: %s", strerror(errno));
 }
 
-unsigned lmtp_listener_count(struct lmtp_listener *l)
+unsigned lmtp_listener_count(const struct lmtp_listener *l)
 {
-    pthread_mutex_lock(&l->lock);
-    unsigned n = l->count;
-    pthread_mutex_unlock(&l->lock);
-    return n;
+    return l->count;
 }
 
 void lmtp_listener_free(struct lmtp_listener **l_p)
@@ -321,6 +298,5 @@ void lmtp_listener_free(struct lmtp_listener **l_p)
     loop_timer_free(&l->pause);
     parameters_free(&l->p);
     close(l->wake);
-    pthread_mutex_destroy(&l->lock);
     mem_free(l_p);
 }

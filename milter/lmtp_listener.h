@@ -1,5 +1,6 @@
 /*
- * pontoon-lmtp's listening socket and its clients: bounds on how many there may be, and a thread for each. The loop accepts.
+ * pontoon-lmtp's listening socket and its clients: bounds on how many there may be, and a thread for each. The loop accepts them
+ * and buries them; all functions belong to its thread.
  */
 #ifndef PONTOON_MILTER_LMTP_LISTENER_H
 #define PONTOON_MILTER_LMTP_LISTENER_H
@@ -23,7 +24,7 @@ void lmtp_listener_reload(struct lmtp_listener *l, const struct config *config);
  * on the loop's thread when all are gone.
  */
 void lmtp_listener_drain(struct lmtp_listener *l, loop_fn *done, void *arg);
-unsigned lmtp_listener_count(struct lmtp_listener *l); /* clients there are */
-void lmtp_listener_free(struct lmtp_listener **l);     /* only with none */
+unsigned lmtp_listener_count(const struct lmtp_listener *l); /* clients there are */
+void lmtp_listener_free(struct lmtp_listener **l);           /* only with none */
 
 #endif
