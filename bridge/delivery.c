@@ -12,6 +12,7 @@
 #include "bridge/witness.h"
 #include "lib/dsn.h"
 #include "lib/header.h"
+#include "lib/hops.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/smtp_data.h"
@@ -42,6 +43,7 @@ struct delivery {
     struct fetch *fetch;
     struct buf trace;                      /* our header */
     struct buf whole;                      /* the content, when it is verified before DATA */
+    struct hops hops;                      /* Received: fields of the content */
     struct smtp_data scan;                 /* what the content's line ends are like */
     bool streams;                          /* else: verified while it streams */
     bool go;                               /* DATA was answered by 354 */
@@ -374,6 +376,7 @@ static bool on_data(void *arg, const void *data, size_t len)
 {
     struct delivery *d = arg;
     if (d->job->shadow) {
+        hops_scan(&d->hops, data, len);
         smtp_data_scan(&d->scan, data, len);
         fingerprint_add_bytes(d->fingerprint, data, len);
         return true;
@@ -382,12 +385,19 @@ static bool on_data(void *arg, const void *data, size_t len)
         d->held_back = true;
         return false;
     }
+    hops_scan(&d->hops, data, len);
     smtp_data_scan(&d->scan, data, len);
     if (!d->streams)
         buf_add(&d->whole, data, len);
     else if (content_is_clean(d)) /* else on_fetched() ends it; the MTA sees no more of it */
         smtp_write(d->t, data, len);
     return true;
+}
+
+/* Most MTAs refuse such mail themselves, at the final dot; not all do, and LMTP servers don't. */
+static bool runs_in_a_circle(const struct delivery *d)
+{
+    return d->hops.received > (unsigned)config_number(d->ctx->config, "hop-limit");
 }
 
 static void on_fetched(void *arg, enum fetch_end end, const struct error *err)
@@ -403,6 +413,8 @@ static void on_fetched(void *arg, enum fetch_end end, const struct error *err)
     } else if (!content_is_clean(d) || d->scan.last != '\n') {
         end_with(d, JOB_FAILED, "5.6.0",
                  "the content has a bare line feed or does not end a line: it can't go through SMTP unchanged");
+    } else if (runs_in_a_circle(d)) {
+        end_with(d, JOB_FAILED, "5.4.6", "too many hops: the message runs in a circle");
     } else {
         event(d, NULL, "fetched", NULL);
         if (d->job->shadow)
@@ -494,6 +506,7 @@ static void got_name(void *arg, const char *name)
     if (!d->streams && !d->job->shadow)
         buf_init(&d->whole, (size_t)d->job->m.size);
     smtp_data_init(&d->scan);
+    hops_init(&d->hops);
     d->t = smtp_begin(d->ctx->mta, &d->envelope, &d->peer, &smtp_callbacks, d);
 }
 

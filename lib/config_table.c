@@ -43,6 +43,9 @@ const struct config_entry config_table[] = {
      "for them are published."},
     {"", "postmaster", CONFIG_STRING, "", 0, 0, NULL, "postmaster@example.org",
      "The From: address of DSNs. Empty: MAILER-DAEMON@HOSTNAME."},
+    {"", "hop-limit", CONFIG_COUNT, "50", 1, 1000, NULL, NULL,
+     "A message with more Received: fields than this runs in a circle: the milter leaves it to the MTA (Postfix's hopcount_limit bounces it), "
+     "and the bridge rejects it (5.4.6). Give it the value that the MTA has."},
     {"", "rules-default", CONFIG_CHOICE, "divert", 0, 0, "divert smtp shadow", NULL,
      "What becomes of a recipient whom no rule decides about; see the sections rule."},
 

@@ -363,14 +363,23 @@ static void keep_message_id(struct message *m, const char *value)
         snprintf(m->message_id, sizeof m->message_id, "%.*s", (int)len, value);
 }
 
+/* It was here before, or has been everywhere: SMTP's own limit ends that. */
+static void see_hop(struct message *m, const char *value)
+{
+    bool own = header_is_own_trace(value, m->settings->hostname);
+    m->hops++;
+    m->own_traces += own;
+    if (m->reason == NULL && own)
+        m->reason = "it comes back from the store";
+    else if (m->reason == NULL && m->hops > m->settings->hop_limit)
+        m->reason = "too many hops";
+}
+
 void session_see_header(struct session *s, const char *name, const char *value)
 {
     struct message *m = &s->m;
-    if (strcasecmp(name, "Received") == 0 && header_is_own_trace(value, m->settings->hostname)) {
-        m->own_traces++;
-        if (m->reason == NULL)
-            m->reason = "it comes back from the store";
-    }
+    if (strcasecmp(name, "Received") == 0)
+        see_hop(m, value);
     if (strcasecmp(name, "Message-ID") == 0)
         keep_message_id(m, value);
     m->has_date = m->has_date || strcasecmp(name, "Date") == 0;

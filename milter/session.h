@@ -43,6 +43,7 @@ struct message {
     bool mta_adds_headers; /* see struct session_mail */
     bool has_date, has_from, has_message_id;
     const char *reason;            /* why the whole message goes by SMTP, or NULL */
+    unsigned hops;                 /* Received: fields so far */
     msec_t wait_left;              /* of discovery-wait */
     unsigned minute;               /* of the week, for rules */
     struct rules_headers *headers; /* that rules ask for, seen so far */

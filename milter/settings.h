@@ -18,6 +18,7 @@ struct settings {
     atomic_uint references;
     struct eligibility *eligibility;
     char *hostname;
+    unsigned hop_limit;
     size_t spool_memory;
     uint64_t lmtp_max_size; /* of what comes by LMTP; UINT64_MAX: no limit */
     bool tempfail;          /* on-store-failure */

@@ -325,6 +325,13 @@ static void content_left_to_smtp(void **state)
     simple();
     assert_false(session_header(s, "received", trace.data + strlen("Received:")));
     assert_string_equal(s->m.reason, "it comes back from the store");
+
+    simple();
+    for (unsigned i = 0; i < s->m.settings->hop_limit; i++)
+        assert_true(session_header(s, "Received", " from x.test by y.test; Tue, 24 Nov 2026 03:12:00 +0000"));
+    assert_true(session_header(s, "X-Received", " x"));
+    assert_false(session_header(s, "RECEIVED", " from y.test by x.test; Tue, 24 Nov 2026 03:12:00 +0000"));
+    assert_string_equal(s->m.reason, "too many hops");
     assert_int_equal(divert_message(s, NULL, &mta), DIVERT_CONTINUE);
     buf_free(&trace);
     assert_string_equal(story, "");
