@@ -97,7 +97,9 @@ $a->restart('store');    # a kept connection sees what was before
 $a->postfix->reload;
 $a->submit(from => 'alice@a.test', to => ['carol@plain.test'], message => Pontoon::Test::Mail->plain(subject => 'round'));
 $a->wait_log(qr/not taken: a loop: the MTA's listener for returned mail \(store\.mta\) must not use the transport/, $offset);
-is scalar(() = $a->log_after($offset) =~ m{/store\[.*to=<carol\@plain\.test>.*returned to SMTP}g), 5, 'five rounds, then a pause';
+my $rounds = sub { scalar(() = $a->log_after($offset) =~ m{/store\[.*to=<carol\@plain\.test>.*returned to SMTP}g) };
+wait_for('the rounds to be logged', sub { $rounds->() >= 5 });
+is $rounds->(), 5, 'five rounds, then a pause';
 is scalar($a->postfix->queue), 1, 'it waits in the queue';
 
 $world->nothing_broke;
