@@ -144,7 +144,7 @@ static void keep_message_id(struct fingerprint *f, const char *value)
 static void copy_name(char out[FINGERPRINT_NAME_MAX + 1], const char *name)
 {
     size_t n = 0;
-    for (; name[n] != '\0' && n < FINGERPRINT_NAME_MAX; n++)
+    for (; n < FINGERPRINT_NAME_MAX && name[n] != '\0'; n++)
         out[n] = name[n] > ' ' && name[n] < 0x7f ? name[n] : '?';
     out[n] = '\0';
 }

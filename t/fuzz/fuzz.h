@@ -15,6 +15,7 @@
 #include "lib/mem.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): names of parameters */
 #define FUZZ(data, size) int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 /* Not assert(): it must also hold in a build with NDEBUG. */

@@ -9,7 +9,6 @@ static void check_valid(const char *address)
     MUST(strlen(address) <= ADDRESS_MAX && strchr(address, '@') != NULL);
     char *normal = address_normalize(address), *again = address_normalize(normal);
     MUST(strcmp(normal, again) == 0);
-    MUST(address_matches("*", address));
     mem_free(&again);
     mem_free(&normal);
 }

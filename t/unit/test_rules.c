@@ -12,7 +12,7 @@ static struct config *config;
 
 static struct rules *rules(const char *text)
 {
-    struct rules *r;
+    struct rules *r = NULL;
     struct error err = {.text = ""};
     if (config_parse(text, "t.conf", &config, &err) != RESULT_OK || rules_new(config, &r, &err) != RESULT_OK)
         fail_msg("%s", err.text);
