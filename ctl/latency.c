@@ -4,7 +4,7 @@
 static unsigned bucket_of(msec_t ms)
 {
     unsigned shift = 0;
-    while (ms >> shift >= 2 * LATENCY_FINE)
+    while (ms >> shift >= (msec_t)2 * LATENCY_FINE)
         shift++;
     unsigned b = shift * LATENCY_FINE + (unsigned)(ms >> shift);
     return b < LATENCY_BUCKETS ? b : LATENCY_BUCKETS - 1;

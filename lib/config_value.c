@@ -98,7 +98,7 @@ static enum result set_percent(struct config_value *v, const struct config_entry
     long whole = isdigit((unsigned char)text[0]) ? strtol(text, &end, 10) : -1;
     long hundredths = 0;
     if (whole >= 0 && whole <= 100 && *end == '.' && isdigit((unsigned char)end[1])) {
-        hundredths = 10 * (*++end - '0');
+        hundredths = 10L * (*++end - '0');
         if (isdigit((unsigned char)*++end))
             hundredths += *end++ - '0';
     }
