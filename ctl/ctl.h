@@ -49,6 +49,7 @@ int ctl_recall(const struct ctl *ctl);
 int ctl_drain(const struct ctl *ctl);
 int ctl_report(const struct ctl *ctl);
 int ctl_explain(const struct ctl *ctl);
+int ctl_check(const struct ctl *ctl);
 
 /* Writes "pontoon: …" to standard error and returns `code`. */
 int ctl_error(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

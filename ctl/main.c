@@ -34,6 +34,8 @@ static const struct subcommand subcommands[] = {
      CTL_JSON | CTL_DOMAIN | CTL_SINCE, 0, 0, 1, ctl_report},
     {"explain", "SENDER RECIPIENT [OPTION]...", "which way such a message would take, and why", CTL_JSON | CTL_MESSAGE,
      2, 2, 1, ctl_explain},
+    {"check", "[DOMAIN] [--json]", "the doctor: what is wrong here, or with a partner, and what to do", CTL_JSON, 0, 1,
+     1, ctl_check},
     {"policy", "DOMAIN [--json]", "look up a domain's record and policy now", CTL_JSON, 1, 1, 1, ctl_policy},
     {"keys", "make|list [--json]", "make or list the keys that sign notifications", CTL_JSON, 1, 1, 1, ctl_keys},
     {"config", "[--test|--sample|--mdoc]", "test the configuration, or print what is in it",

@@ -35,6 +35,10 @@ struct http_response {
     size_t len;
     char peer[NETADDR_TEXT_SIZE + 256]; /* "host[addr]:port", for logs */
     bool sent;                          /* the request, or a part of it, may have reached the peer */
+    /* Of the answer, for `pontoon check`: 0 and "" if unknown. */
+    msec_t date;             /* the peer's clock (header Date) */
+    msec_t certificate_ends; /* when the peer's certificate runs out */
+    char tls[16];            /* "TLSv1.3" */
 };
 
 /* RESULT_OK: a complete response of any status. TEMP: no (complete) response. PERM: refused by us (address, URL). */

@@ -6,13 +6,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/certificate.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
 static const char *const header_names[TRANSFER_HEADERS] = {
     [TRANSFER_CONTENT_TYPE] = "Content-Type",   [TRANSFER_RETRY_AFTER] = "Retry-After",
     [TRANSFER_CONTENT_RANGE] = "Content-Range", [TRANSFER_ETAG] = "ETag",
-    [TRANSFER_REPR_DIGEST] = "Repr-Digest",
+    [TRANSFER_REPR_DIGEST] = "Repr-Digest",     [TRANSFER_DATE] = "Date",
 };
 
 /* ---- the response ---- */
@@ -50,6 +51,18 @@ static void note_header(struct http_transfer *t, const char *line, size_t len)
     }
 }
 
+/* libcurl has the session only while the connection is the transfer's. */
+static void note_session(struct http_transfer *t)
+{
+    struct curl_tlssessioninfo *info = NULL;
+    if (curl_easy_getinfo(t->easy, CURLINFO_TLS_SSL_PTR, &info) != CURLE_OK || info == NULL ||
+        info->backend != CURLSSLBACKEND_OPENSSL || info->internals == NULL)
+        return;
+    const SSL *session = info->internals;
+    snprintf(t->tls, sizeof t->tls, "%s", SSL_get_version(session));
+    t->certificate_ends = certificate_of_peer_ends(session);
+}
+
 /* All header lines of all responses (100, then 200), one by one, with an empty one at the end of each. */
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
 {
@@ -75,6 +88,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
     if (status < 200)
         return len;
     t->head_complete = true;
+    note_session(t);
     if (t->on_head != NULL) {
         struct http_response response;
         http_transfer_response(t, &response);
@@ -127,7 +141,11 @@ void http_transfer_response(const struct http_transfer *t, struct http_response 
         .body = buf_str(&t->body),
         .len = t->body.len,
         .sent = request_bytes > 0,
+        .certificate_ends = t->certificate_ends,
     };
+    time_t date = t->values[TRANSFER_DATE] != NULL ? curl_getdate(t->values[TRANSFER_DATE], NULL) : -1;
+    r->date = date > 0 ? (msec_t)date * 1000 : 0;
+    memcpy(r->tls, t->tls, sizeof r->tls);
     snprintf(r->peer, sizeof r->peer, "%.200s[%s]:%u", t->host ? t->host : "unknown", ip && *ip ? ip : "unknown",
              port > 0 ? (unsigned)port : t->port);
 }

@@ -21,6 +21,7 @@ enum transfer_header {
     TRANSFER_CONTENT_RANGE,
     TRANSFER_ETAG,
     TRANSFER_REPR_DIGEST,
+    TRANSFER_DATE,
     TRANSFER_HEADERS
 };
 
@@ -40,6 +41,8 @@ struct http_transfer {
     struct error refusal; /* why we ended it ourselves; result RESULT_OK: we did not */
     size_t head_bytes;
     char *values[TRANSFER_HEADERS]; /* of the response's headers, or NULL */
+    char tls[16];                   /* the session's version, "" unknown */
+    msec_t certificate_ends;        /* the peer's; 0 unknown */
     struct buf body;
 };
 

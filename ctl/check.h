@@ -1,0 +1,46 @@
+/*
+ * `pontoon check`: the doctor. check.c has the tables of checks; each concern has a file check_*.c, whose functions look and
+ * report (check_report.h). They change nothing, and every wait in them is bounded.
+ */
+#ifndef PONTOON_CTL_CHECK_H
+#define PONTOON_CTL_CHECK_H
+
+#include "ctl/check_report.h"
+#include "ctl/net.h"
+#include "lib/config.h"
+
+struct check {
+    struct check_report *report;
+    const struct config *config;
+    struct net net;
+    /* Of a partner, else of our first domains; looked up by the check of records, for those behind it. */
+    struct net_lookup *lookups;
+    size_t nlookups;
+};
+
+enum { CHECK_WAIT = 10000 /* ms, for an endpoint's or a program's answer */ };
+#define CHECK_CERTIFICATE_SOON (14LL * 24 * 3600 * 1000) /* ms: renewing by ACME should have happened long before */
+
+/* Our own site, in this order. */
+void check_config_daemons(struct check *c);
+void check_config_settings(struct check *c);
+void check_keys_signing(struct check *c);
+void check_keys_published(struct check *c);
+void check_keys_token_secret(struct check *c);
+void check_certificates(struct check *c);
+void check_discovery_record(struct check *c);
+void check_discovery_policy(struct check *c);
+void check_endpoints(struct check *c);
+
+void check_machine_daemons(struct check *c);
+void check_machine_disk(struct check *c);
+void check_machine_queue(struct check *c);
+
+/* A partner, whose domain is in lookups[0]; then check_endpoints(). */
+void check_peer_record(struct check *c);
+void check_peer_policy(struct check *c);
+
+/* Adds "it ends in …" to what was found about a certificate: ok, warning when soon, problem when over. */
+void check_certificate_dates(struct check_report *r, const char *what, msec_t ends, const char *advice);
+
+#endif
