@@ -42,7 +42,7 @@ static enum result find_old(struct purge *p, struct sqlite_db *db, struct error 
 static enum result forget_peers(struct sqlite_db *db, struct error *err)
 {
     struct sqlite_stmt *st = stmt_begin(db, "DELETE FROM peers WHERE failures = 0 AND noted < ?");
-    stmt_bind_int(st, clock_now() - PEERS_KEPT_DAYS * 24 * HOUR_MS);
+    stmt_bind_int(st, clock_now() - PEERS_KEPT_DAYS * 24LL * HOUR_MS);
     return stmt_run(st, err);
 }
 
