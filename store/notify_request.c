@@ -1,6 +1,7 @@
 /* One notification under way: see notify_request.h. */
 #include "store/notify_request.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -109,6 +110,7 @@ size_t notify_batch_fits(const struct work *w, size_t room)
 static char *signed_batch(const struct notify_request *r, const char *iss)
 {
     struct notification n = {0};
+    assert(r->batch != NULL);
     snprintf(n.iss, sizeof n.iss, "%s", iss);
     snprintf(n.aud, sizeof n.aud, "%s", r->aud);
     n.iat = clock_now() / 1000;
