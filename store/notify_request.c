@@ -1,7 +1,6 @@
 /* One notification under way: see notify_request.h. */
 #include "store/notify_request.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -110,7 +109,7 @@ size_t notify_batch_fits(const struct work *w, size_t room)
 static char *signed_batch(const struct notify_request *r, const char *iss)
 {
     struct notification n = {0};
-    assert(r->batch != NULL);
+    const char *typ = r->batch->entry->shadow ? NOTIFICATION_SHADOW_TYP : NOTIFICATION_TYP;
     snprintf(n.iss, sizeof n.iss, "%s", iss);
     snprintf(n.aud, sizeof n.aud, "%s", r->aud);
     n.iat = clock_now() / 1000;
@@ -122,8 +121,7 @@ static char *signed_batch(const struct notify_request *r, const char *iss)
     for (const struct work *w = r->batch; w != NULL; w = w->next)
         fill_message(&n.messages[i++], w, r->ctx->secret);
     char *payload = notification_write(&n);
-    char *jws = jws_sign(r->ctx->key, r->batch->entry->shadow ? NOTIFICATION_SHADOW_TYP : NOTIFICATION_TYP, payload,
-                         strlen(payload));
+    char *jws = jws_sign(r->ctx->key, typ, payload, strlen(payload));
     for (i = 0; i < n.nmessages; i++)
         mem_free(&n.messages[i].envelope.rcpts);
     mem_free(&n.messages);
