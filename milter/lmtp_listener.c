@@ -14,7 +14,7 @@
 
 #include "lib/log.h"
 #include "lib/mem.h"
-#include "milter/lmtp_connection.h"
+#include "lib/smtpd_connection.h"
 #include "milter/lmtp_message.h"
 #include "milter/socket_file.h"
 
@@ -42,7 +42,7 @@ struct client {
     bool is_local; /* a unix socket's */
     char peer[NETADDR_TEXT_SIZE];
     char *hostname;
-    struct lmtp_limits limits;
+    struct smtpd_limits limits;
     msec_t timeout;
     int fd;
 };
@@ -130,11 +130,11 @@ static void *serve(void *arg)
 {
     struct client *c = arg;
     struct lmtp_message *m = lmtp_message_new(c->listener->backend, c->is_local ? NULL : &c->address);
-    struct lmtp_taker taker = lmtp_message_taker(m);
-    struct lmtp_connection connection = {
+    struct smtpd_taker taker = lmtp_message_taker(m);
+    struct smtpd_connection connection = {
         .fd = c->fd, .wake = c->listener->wake, .timeout = c->timeout, .peer = c->peer};
     log_debug("connect from %s", c->peer);
-    lmtp_connection_run(&connection, &c->limits, &taker);
+    smtpd_connection_run(&connection, &c->limits, &taker);
     log_debug("disconnect from %s", c->peer);
     lmtp_message_free(&m);
     loop_post(c->listener->loop, client_gone, c);
@@ -196,8 +196,11 @@ static void accepted(struct evconnlistener *socket, evutil_socket_t fd, struct s
     c->is_local = sa->sa_family == AF_UNIX;
     c->timeout = l->p.timeout;
     c->hostname = mem_strdup(l->p.hostname);
-    c->limits = (struct lmtp_limits){
-        .hostname = c->hostname, .max_size = l->p.max_size, .max_rcpts = l->p.max_rcpts, .max_errors = l->p.max_errors};
+    c->limits = (struct smtpd_limits){.protocol = SMTPD_LMTP,
+                                      .hostname = c->hostname,
+                                      .max_size = l->p.max_size,
+                                      .max_rcpts = l->p.max_rcpts,
+                                      .max_errors = l->p.max_errors};
     snprintf(c->peer, sizeof c->peer, "local");
     if (!c->is_local && (size_t)len <= sizeof c->address.sa) {
         memcpy(&c->address.sa, sa, (size_t)len);

@@ -8,8 +8,8 @@
 #include "lib/header.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/smtpd_command.h"
 #include "milter/divert.h"
-#include "milter/lmtp_command.h"
 #include "milter/lmtp_headers.h"
 
 /*
@@ -25,9 +25,9 @@ struct lmtp_message {
     struct lmtp_headers headers;
     msec_t last_here;                /* when it was here before, 0 never */
     bool received_seen;              /* the topmost Received: is the MTA's */
-    char failure[LMTP_REPLY_MAX];    /* for all recipients, or "" */
+    char failure[SMTPD_REPLY_MAX];   /* for all recipients, or "" */
     char before[MESSAGE_ID_LEN + 1]; /* id of the message of which this is a resubmission, or "" */
-    char reply[LMTP_REPLY_MAX];
+    char reply[SMTPD_REPLY_MAX];
 };
 
 /* ---- envelope ---- */
@@ -281,9 +281,9 @@ void lmtp_message_free(struct lmtp_message **lm)
     mem_free(lm);
 }
 
-struct lmtp_taker lmtp_message_taker(struct lmtp_message *lm)
+struct smtpd_taker lmtp_message_taker(struct lmtp_message *lm)
 {
-    return (struct lmtp_taker){
+    return (struct smtpd_taker){
         .hello = hello,
         .mail = mail,
         .rcpt = rcpt,

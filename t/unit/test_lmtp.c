@@ -3,20 +3,20 @@
 
 #include "lib/buf.h"
 #include "lib/mem.h"
-#include "milter/lmtp_command.h"
-#include "milter/lmtp_dots.h"
+#include "lib/smtpd_command.h"
+#include "lib/smtpd_dots.h"
+#include "lib/smtpd_session.h"
 #include "milter/lmtp_headers.h"
-#include "milter/lmtp_session.h"
 
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 /* ---- commands ---- */
 
-static const char *parse(const char *text, struct lmtp_command *c)
+static const char *parse(const char *text, struct smtpd_command *c)
 {
-    static char line[LMTP_LINE_MAX + 1];
+    static char line[SMTPD_LINE_MAX + 1];
     snprintf(line, sizeof line, "%s", text);
-    return lmtp_command_parse(line, strlen(line), c);
+    return smtpd_command_parse(line, strlen(line), c);
 }
 
 static void good_commands(void **state)
@@ -24,27 +24,27 @@ static void good_commands(void **state)
     (void)state;
     static const struct {
         const char *line;
-        enum lmtp_verb verb;
+        enum smtpd_verb verb;
         const char *argument, *path, *first;
     } cases[] = {
-        {"LHLO mx.a.test", LMTP_LHLO, "mx.a.test", NULL, NULL},
-        {"lhlo mx.a.test  ", LMTP_LHLO, "mx.a.test", NULL, NULL},
-        {"MAIL FROM:<>", LMTP_MAIL, NULL, "<>", NULL},
-        {"mail from: <a@b.test> SIZE=1", LMTP_MAIL, NULL, "<a@b.test>", "SIZE=1"},
-        {"MAIL FROM:<\"a> b\"@b.test> BODY=7BIT", LMTP_MAIL, NULL, "<\"a> b\"@b.test>", "BODY=7BIT"},
-        {"MAIL FROM:<\"a\\\"> b\"@b.test>", LMTP_MAIL, NULL, "<\"a\\\"> b\"@b.test>", NULL},
-        {"RCPT TO:<a@b.test>   NOTIFY=NEVER", LMTP_RCPT, NULL, "<a@b.test>", "NOTIFY=NEVER"},
-        {"RCPT TO:<d\xc3\xb6@b.test>", LMTP_RCPT, NULL, "<d\xc3\xb6@b.test>", NULL},
-        {"DATA", LMTP_DATA, "", NULL, NULL},
-        {"data ", LMTP_DATA, "", NULL, NULL},
-        {"NOOP what ever", LMTP_NOOP, "what ever", NULL, NULL},
-        {"EHLO x", LMTP_HELO, "x", NULL, NULL},
-        {"BDAT 5 LAST", LMTP_NOT_OFFERED, NULL, NULL, NULL},
-        {"DATAX", LMTP_UNKNOWN, "", NULL, NULL},
-        {"", LMTP_UNKNOWN, "", NULL, NULL},
+        {"LHLO mx.a.test", SMTPD_LHLO, "mx.a.test", NULL, NULL},
+        {"lhlo mx.a.test  ", SMTPD_LHLO, "mx.a.test", NULL, NULL},
+        {"MAIL FROM:<>", SMTPD_MAIL, NULL, "<>", NULL},
+        {"mail from: <a@b.test> SIZE=1", SMTPD_MAIL, NULL, "<a@b.test>", "SIZE=1"},
+        {"MAIL FROM:<\"a> b\"@b.test> BODY=7BIT", SMTPD_MAIL, NULL, "<\"a> b\"@b.test>", "BODY=7BIT"},
+        {"MAIL FROM:<\"a\\\"> b\"@b.test>", SMTPD_MAIL, NULL, "<\"a\\\"> b\"@b.test>", NULL},
+        {"RCPT TO:<a@b.test>   NOTIFY=NEVER", SMTPD_RCPT, NULL, "<a@b.test>", "NOTIFY=NEVER"},
+        {"RCPT TO:<d\xc3\xb6@b.test>", SMTPD_RCPT, NULL, "<d\xc3\xb6@b.test>", NULL},
+        {"DATA", SMTPD_DATA, "", NULL, NULL},
+        {"data ", SMTPD_DATA, "", NULL, NULL},
+        {"NOOP what ever", SMTPD_NOOP, "what ever", NULL, NULL},
+        {"EHLO x", SMTPD_EHLO, "x", NULL, NULL},
+        {"BDAT 5 LAST", SMTPD_NOT_OFFERED, NULL, NULL, NULL},
+        {"DATAX", SMTPD_UNKNOWN, "", NULL, NULL},
+        {"", SMTPD_UNKNOWN, "", NULL, NULL},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct lmtp_command c;
+        struct smtpd_command c;
         assert_null(parse(cases[i].line, &c));
         assert_int_equal(c.verb, cases[i].verb);
         if (cases[i].argument != NULL)
@@ -79,21 +79,21 @@ static void bad_commands(void **state)
         {"MAIL FROM:<a@b.test> a b c d e f g h i j k l m n o p q", "501 5.5.4"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct lmtp_command c;
+        struct smtpd_command c;
         const char *reply = parse(cases[i].line, &c);
         assert_non_null(reply);
         assert_memory_equal(reply, cases[i].reply, strlen(cases[i].reply));
     }
     char nul[] = "MAIL FROM:<a\0@b.test>";
-    struct lmtp_command c;
-    assert_non_null(lmtp_command_parse(nul, sizeof nul - 1, &c));
+    struct smtpd_command c;
+    assert_non_null(smtpd_command_parse(nul, sizeof nul - 1, &c));
 }
 
 /* ---- dots ---- */
 
 static char *decode(const char *in, size_t len, size_t step, bool *end_r, size_t *rest_r)
 {
-    struct lmtp_dots d = {.state = DOTS_LINE};
+    struct smtpd_dots d = {.state = DOTS_LINE};
     struct buf out = BUF_INIT(100000);
     char piece[1001];
     size_t at = 0;
@@ -101,7 +101,7 @@ static char *decode(const char *in, size_t len, size_t step, bool *end_r, size_t
     while (at < len && !*end_r) {
         size_t n = len - at < step ? len - at : step, out_len;
         char *copy = mem_dup(in + at, n); /* so that a sanitizer sees what is read beyond */
-        at += lmtp_dots_decode(&d, copy, n, piece, &out_len, end_r);
+        at += smtpd_dots_decode(&d, copy, n, piece, &out_len, end_r);
         mem_free(&copy);
         assert_true(out_len <= n + 1);
         buf_add(&out, piece, out_len);
@@ -204,7 +204,7 @@ static void headers(void **state)
 /* ---- the protocol machine ---- */
 
 static char story[4000];
-static struct lmtp_session *s;
+static struct smtpd_session *s;
 static struct buf out = BUF_INIT(100000);
 static const char *refuse_rcpt;
 
@@ -273,32 +273,43 @@ static void reset(void *arg)
     tell("reset.");
 }
 
+static enum smtpd_protocol protocol = SMTPD_LMTP; /* of what set_up() makes */
+
 static int set_up(void **state)
 {
     (void)state;
-    const struct lmtp_limits limits = {.hostname = "mx.a.test", .max_size = 1000, .max_rcpts = 3, .max_errors = 5};
-    const struct lmtp_taker taker = {hello, mail, rcpt, begin, content, end, reply, reset, NULL};
-    s = lmtp_session_new(&limits, &taker);
+    const struct smtpd_limits limits = {
+        .protocol = protocol, .hostname = "mx.a.test", .max_size = 1000, .max_rcpts = 3, .max_errors = 5};
+    const struct smtpd_taker taker = {hello, mail, rcpt, begin, content, end, reply, reset, NULL};
+    s = smtpd_session_new(&limits, &taker);
     story[0] = '\0';
     refuse_rcpt = NULL;
     return 0;
 }
 
+static int set_up_smtp(void **state)
+{
+    protocol = SMTPD_SMTP;
+    int failed = set_up(state);
+    protocol = SMTPD_LMTP;
+    return failed;
+}
+
 static int tear_down(void **state)
 {
     (void)state;
-    lmtp_session_free(&s);
+    smtpd_session_free(&s);
     buf_free(&out);
     return 0;
 }
 
 /* The replies to one line, and what comes next. */
-static const char *answer(const char *text, enum lmtp_next *next_r)
+static const char *answer(const char *text, enum smtpd_next *next_r)
 {
-    char line[LMTP_LINE_MAX + 1];
+    char line[SMTPD_LINE_MAX + 1];
     snprintf(line, sizeof line, "%s", text);
     buf_clear(&out);
-    enum lmtp_next next = lmtp_session_command(s, line, strlen(line), &out);
+    enum smtpd_next next = smtpd_session_command(s, line, strlen(line), &out);
     if (next_r != NULL)
         *next_r = next;
     return buf_str(&out);
@@ -309,31 +320,53 @@ static const char *answer(const char *text, enum lmtp_next *next_r)
 static void one_message(void **state)
 {
     (void)state;
-    enum lmtp_next next;
+    enum smtpd_next next;
     assert_non_null(strstr(answer("LHLO client", NULL), "250-SIZE 1000\r\n"));
-    assert_true(lmtp_session_must_wait(s));
+    assert_true(smtpd_session_must_wait(s));
     assert_non_null(strstr(buf_str(&out), "250 ENHANCEDSTATUSCODES\r\n"));
     assert_null(strstr(buf_str(&out), "CHUNKING"));
     EXPECT("MAIL FROM:<a@a.test> SIZE=1000", "250 2.1.0");
-    assert_false(lmtp_session_must_wait(s));
-    assert_false(lmtp_session_is_idle(s));
+    assert_false(smtpd_session_must_wait(s));
+    assert_false(smtpd_session_is_idle(s));
     refuse_rcpt = "nobody";
     EXPECT("RCPT TO:<b@b.test>", "250 2.1.5");
     EXPECT("RCPT TO:<nobody@b.test>", "550 5.1.1");
     EXPECT("RCPT TO:<c@b.test> NOTIFY=NEVER", "250 2.1.5");
     answer("DATA", &next);
-    assert_int_equal(next, LMTP_NEXT_DATA);
-    assert_true(lmtp_session_must_wait(s));
-    lmtp_session_content(s, "text", 4);
+    assert_int_equal(next, SMTPD_NEXT_DATA);
+    assert_true(smtpd_session_must_wait(s));
+    smtpd_session_content(s, "text", 4);
     buf_clear(&out);
-    assert_int_equal(lmtp_session_end(s, &out), LMTP_NEXT_COMMAND);
+    assert_int_equal(smtpd_session_end(s, &out), SMTPD_NEXT_COMMAND);
     assert_string_equal(buf_str(&out),
                         "250 2.0.0 number 0\r\n250 2.0.0 number 1\r\n"); /* one for each that was taken */
-    assert_true(lmtp_session_is_idle(s));
+    assert_true(smtpd_session_is_idle(s));
     answer("QUIT", &next);
-    assert_int_equal(next, LMTP_NEXT_CLOSE);
+    assert_int_equal(next, SMTPD_NEXT_CLOSE);
     assert_string_equal(story,
                         "hello client.mail <a@a.test> SIZE=1000.rcpt <b@b.test>.rcpt <c@b.test>.begin.text.end.reset.");
+}
+
+/* The other protocol: its greetings, and one reply for all recipients. */
+static void one_message_by_smtp(void **state)
+{
+    (void)state;
+    EXPECT("LHLO client", "500 5.5.1 This is SMTP");
+    EXPECT("MAIL FROM:<a@a.test>", "503 5.5.1 Say EHLO first");
+    EXPECT("HELO", "501 5.5.4");
+    EXPECT("HELO client", "250 ");
+    assert_null(strstr(buf_str(&out), "SIZE"));
+    EXPECT("EHLO client", "250-");
+    assert_non_null(strstr(buf_str(&out), "250-SIZE 1000\r\n"));
+    assert_true(smtpd_session_must_wait(s));
+    EXPECT("MAIL FROM:<>", "250 ");
+    EXPECT("RCPT TO:<b@b.test>", "250 ");
+    EXPECT("RCPT TO:<c@b.test>", "250 ");
+    EXPECT("DATA", "354 ");
+    smtpd_session_content(s, "text", 4);
+    buf_clear(&out);
+    assert_int_equal(smtpd_session_end(s, &out), SMTPD_NEXT_COMMAND);
+    assert_string_equal(buf_str(&out), "250 2.0.0 number 0\r\n");
 }
 
 static void order_and_limits(void **state)
@@ -352,10 +385,10 @@ static void order_and_limits(void **state)
     EXPECT("RSET", "250 2.0.0");
     EXPECT("NOOP", "250 2.0.0");
     EXPECT("VRFY <b@b.test>", "252 2.0.0");
-    enum lmtp_next next;
+    enum smtpd_next next;
     answer("NONSENSE", &next); /* the fifth error */
     assert_non_null(strstr(buf_str(&out), "\r\n421 4.7.0"));
-    assert_int_equal(next, LMTP_NEXT_CLOSE);
+    assert_int_equal(next, SMTPD_NEXT_CLOSE);
 }
 
 static void no_valid_recipients(void **state)
@@ -408,6 +441,7 @@ int main(void)
         cmocka_unit_test(dots),
         cmocka_unit_test(headers),
         cmocka_unit_test_setup_teardown(one_message, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_message_by_smtp, set_up_smtp, tear_down),
         cmocka_unit_test_setup_teardown(order_and_limits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_valid_recipients, set_up, tear_down),
         cmocka_unit_test_setup_teardown(envelopes, set_up, tear_down),

@@ -1,17 +1,17 @@
-/* Dots out of DATA: see lmtp_dots.h. */
-#include "milter/lmtp_dots.h"
+/* Dots out of DATA: see smtpd_dots.h. */
+#include "lib/smtpd_dots.h"
 
 #include <string.h>
 
 /* What follows text, or a CR that was passed on. */
-static enum lmtp_dots_state after(enum lmtp_dots_state state, char c)
+static enum smtpd_dots_state after(enum smtpd_dots_state state, char c)
 {
     if (c == '\r')
         return DOTS_CR;
     return state == DOTS_CR && c == '\n' ? DOTS_LINE : DOTS_TEXT;
 }
 
-size_t lmtp_dots_decode(struct lmtp_dots *d, const char *in, size_t len, char *out, size_t *out_len_r, bool *end_r)
+size_t smtpd_dots_decode(struct smtpd_dots *d, const char *in, size_t len, char *out, size_t *out_len_r, bool *end_r)
 {
     const char *p = in, *end = in + len;
     char *o = out;

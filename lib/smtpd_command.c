@@ -1,5 +1,5 @@
-/* Cutting up LMTP's command lines: see lmtp_command.h. */
-#include "milter/lmtp_command.h"
+/* Cutting up command lines: see smtpd_command.h. */
+#include "lib/smtpd_command.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -9,39 +9,39 @@
 
 static const struct {
     const char *name;
-    enum lmtp_verb verb;
+    enum smtpd_verb verb;
 } verbs[] = {
-    {"LHLO", LMTP_LHLO},
-    {"MAIL", LMTP_MAIL},
-    {"RCPT", LMTP_RCPT},
-    {"DATA", LMTP_DATA},
-    {"RSET", LMTP_RSET},
-    {"NOOP", LMTP_NOOP},
-    {"QUIT", LMTP_QUIT},
-    {"VRFY", LMTP_VRFY},
-    {"HELP", LMTP_HELP},
-    {"HELO", LMTP_HELO},
-    {"EHLO", LMTP_HELO},
-    {"EXPN", LMTP_NOT_OFFERED},
-    {"BDAT", LMTP_NOT_OFFERED},
-    {"AUTH", LMTP_NOT_OFFERED},
-    {"STARTTLS", LMTP_NOT_OFFERED},
-    {"ETRN", LMTP_NOT_OFFERED},
-    {"TURN", LMTP_NOT_OFFERED},
-    {"XCLIENT", LMTP_NOT_OFFERED},
-    {"SEND", LMTP_NOT_OFFERED},
-    {"SOML", LMTP_NOT_OFFERED},
-    {"SAML", LMTP_NOT_OFFERED},
-    {"XFORWARD", LMTP_NOT_OFFERED},
+    {"LHLO", SMTPD_LHLO},
+    {"MAIL", SMTPD_MAIL},
+    {"RCPT", SMTPD_RCPT},
+    {"DATA", SMTPD_DATA},
+    {"RSET", SMTPD_RSET},
+    {"NOOP", SMTPD_NOOP},
+    {"QUIT", SMTPD_QUIT},
+    {"VRFY", SMTPD_VRFY},
+    {"HELP", SMTPD_HELP},
+    {"HELO", SMTPD_HELO},
+    {"EHLO", SMTPD_EHLO},
+    {"EXPN", SMTPD_NOT_OFFERED},
+    {"BDAT", SMTPD_NOT_OFFERED},
+    {"AUTH", SMTPD_NOT_OFFERED},
+    {"STARTTLS", SMTPD_NOT_OFFERED},
+    {"ETRN", SMTPD_NOT_OFFERED},
+    {"TURN", SMTPD_NOT_OFFERED},
+    {"XCLIENT", SMTPD_NOT_OFFERED},
+    {"SEND", SMTPD_NOT_OFFERED},
+    {"SOML", SMTPD_NOT_OFFERED},
+    {"SAML", SMTPD_NOT_OFFERED},
+    {"XFORWARD", SMTPD_NOT_OFFERED},
 };
 
-static enum lmtp_verb find_verb(const char *word, size_t len)
+static enum smtpd_verb find_verb(const char *word, size_t len)
 {
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
         if (strlen(verbs[i].name) == len && strncasecmp(verbs[i].name, word, len) == 0)
             return verbs[i].verb;
     }
-    return LMTP_UNKNOWN;
+    return SMTPD_UNKNOWN;
 }
 
 static bool has_control(const char *line, size_t len)
@@ -77,11 +77,11 @@ static char *skip_path(char *p)
     return NULL;
 }
 
-static bool take_params(char *p, struct lmtp_command *c)
+static bool take_params(char *p, struct smtpd_command *c)
 {
     size_t n = 0;
     for (p = skip_blanks(p); *p != '\0'; p = skip_blanks(p)) {
-        if (n == LMTP_PARAMS_MAX)
+        if (n == SMTPD_PARAMS_MAX)
             return false;
         c->params[n++] = p;
         p += strcspn(p, " ");
@@ -93,7 +93,7 @@ static bool take_params(char *p, struct lmtp_command *c)
 }
 
 /* "FROM:<path> params". Blanks behind the colon are an old mistake that everybody takes. */
-static const char *parse_path(struct lmtp_command *c, const char *keyword, const char *syntax)
+static const char *parse_path(struct smtpd_command *c, const char *keyword, const char *syntax)
 {
     size_t len = strlen(keyword);
     char *path = strncasecmp(c->argument, keyword, len) == 0 ? skip_blanks(c->argument + len) : NULL;
@@ -106,9 +106,9 @@ static const char *parse_path(struct lmtp_command *c, const char *keyword, const
     return take_params(end, c) ? NULL : "501 5.5.4 Too many parameters";
 }
 
-const char *lmtp_command_parse(char *line, size_t len, struct lmtp_command *c_r)
+const char *smtpd_command_parse(char *line, size_t len, struct smtpd_command *c_r)
 {
-    *c_r = (struct lmtp_command){.verb = LMTP_UNKNOWN, .argument = line + len};
+    *c_r = (struct smtpd_command){.verb = SMTPD_UNKNOWN, .argument = line + len};
     if (has_control(line, len))
         return "500 5.5.2 Syntax error: control character in command";
     if (!utf8_valid(line))
@@ -119,12 +119,14 @@ const char *lmtp_command_parse(char *line, size_t len, struct lmtp_command *c_r)
     c_r->verb = find_verb(line, word);
     c_r->argument = skip_blanks(line + word);
     switch (c_r->verb) {
-    case LMTP_MAIL: return parse_path(c_r, "FROM:", "501 5.5.4 Syntax: MAIL FROM:<address>");
-    case LMTP_RCPT: return parse_path(c_r, "TO:", "501 5.5.4 Syntax: RCPT TO:<address>");
-    case LMTP_LHLO: return c_r->argument[0] != '\0' ? NULL : "501 5.5.4 Syntax: LHLO hostname";
-    case LMTP_DATA:
-    case LMTP_RSET:
-    case LMTP_QUIT: return c_r->argument[0] == '\0' ? NULL : "501 5.5.4 Syntax: this command has no arguments";
+    case SMTPD_MAIL: return parse_path(c_r, "FROM:", "501 5.5.4 Syntax: MAIL FROM:<address>");
+    case SMTPD_RCPT: return parse_path(c_r, "TO:", "501 5.5.4 Syntax: RCPT TO:<address>");
+    case SMTPD_LHLO:
+    case SMTPD_EHLO:
+    case SMTPD_HELO: return c_r->argument[0] != '\0' ? NULL : "501 5.5.4 Syntax: this command takes your host name";
+    case SMTPD_DATA:
+    case SMTPD_RSET:
+    case SMTPD_QUIT: return c_r->argument[0] == '\0' ? NULL : "501 5.5.4 Syntax: this command has no arguments";
     default: return NULL;
     }
 }
