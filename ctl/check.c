@@ -29,6 +29,11 @@ static const struct check_entry site_checks[] = {
     {"daemon", check_machine_daemons},
     {"disk", check_machine_disk},
     {"queue", check_machine_queue},
+    {"postfix", check_postfix},
+    {"milter", check_postfix_milters},
+    {"listener", check_postfix_listeners},
+    {"mta-settings", check_postfix_mail},
+    {"sendmail", check_sendmail},
 };
 
 static const struct check_entry peer_checks[] = {
@@ -97,6 +102,7 @@ static int run(const struct ctl *ctl, struct check *c, const char *domain)
     int code = check_report_count(c->report, CHECK_PROBLEM) > 0 ? EXIT_PROBLEMS : EX_OK;
     check_report_free(&c->report);
     free_lookups(c);
+    postfix_config_free(&c->postfix);
     net_close(&c->net);
     return code;
 }
@@ -110,7 +116,7 @@ int ctl_check(const struct ctl *ctl)
     int code = site_config(ctl->config_files[0], &config);
     if (code != EX_OK)
         return code;
-    struct check c = {.config = config};
+    struct check c = {.config = config, .postfix_directory = ctl->postfix_directory, .sendmail_cf = ctl->sendmail_cf};
     code = run(ctl, &c, ctl->nargs > 0 ? domain : NULL);
     config_free(&config);
     return code;

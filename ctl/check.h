@@ -7,6 +7,7 @@
 
 #include "ctl/check_report.h"
 #include "ctl/net.h"
+#include "ctl/postfix_config.h"
 #include "lib/config.h"
 
 struct check {
@@ -16,6 +17,12 @@ struct check {
     /* Of a partner, else of our first domains; looked up by the check of records, for those behind it. */
     struct net_lookup *lookups;
     size_t nlookups;
+    /* The MTA of this machine. */
+    const char *postfix_directory;                     /* of --postfix-config, or NULL: the system's */
+    const char *sendmail_cf;                           /* of --sendmail-cf, or NULL: the system's */
+    struct postfix_config *postfix;                    /* NULL: none that could be read */
+    const struct postfix_service *mta_in, *mta_return; /* the listeners at bridge.mta and store.mta; or NULL */
+    bool mta_said_xclient;                             /* its settings' check has said why it offers none */
 };
 
 enum { CHECK_WAIT = 10000 /* ms, for an endpoint's or a program's answer */ };
@@ -35,6 +42,13 @@ void check_endpoints(struct check *c);
 void check_machine_daemons(struct check *c);
 void check_machine_disk(struct check *c);
 void check_machine_queue(struct check *c);
+
+void check_postfix(struct check *c); /* reads it, for those behind */
+void check_postfix_milters(struct check *c);
+void check_postfix_listeners(struct check *c);
+void check_postfix_mail(struct check *c);
+bool check_sendmail_is_here(const struct check *c);
+void check_sendmail(struct check *c);
 
 /* A partner, whose domain is in lookups[0]; then check_endpoints(). */
 void check_peer_record(struct check *c);

@@ -22,17 +22,19 @@ enum ctl_option {
     CTL_WAIT = 32,
     CTL_CANCEL = 64,
     CTL_SINCE = 256,
+    CTL_MTA = 512,    /* --postfix-config or --sendmail-cf */
     CTL_MESSAGE = 128 /* any of --size, --header, --user, --client, --time */
 };
 
 struct ctl {
-    const char *config_files[CTL_CONFIGS_MAX]; /* at least one */
-    size_t nconfig_files;                      /* more than one only where the subcommand takes that */
-    unsigned options;                          /* of enum ctl_option */
-    const char *domain;                        /* of --domain, or NULL */
-    const char *since;                         /* of --since, or NULL */
-    const char *size, *user, *client, *time;   /* of these options, or NULL */
-    const char *headers[CTL_HEADERS_MAX];      /* of --header, which may be there many times */
+    const char *config_files[CTL_CONFIGS_MAX];   /* at least one */
+    size_t nconfig_files;                        /* more than one only where the subcommand takes that */
+    unsigned options;                            /* of enum ctl_option */
+    const char *domain;                          /* of --domain, or NULL */
+    const char *since;                           /* of --since, or NULL */
+    const char *size, *user, *client, *time;     /* of these options, or NULL */
+    const char *postfix_directory, *sendmail_cf; /* of --postfix-config and --sendmail-cf, or NULL */
+    const char *headers[CTL_HEADERS_MAX];        /* of --header, which may be there many times */
     size_t nheaders;
     char **args; /* behind the subcommand */
     int nargs;

@@ -34,8 +34,8 @@ static const struct subcommand subcommands[] = {
      CTL_JSON | CTL_DOMAIN | CTL_SINCE, 0, 0, 1, ctl_report},
     {"explain", "SENDER RECIPIENT [OPTION]...", "which way such a message would take, and why", CTL_JSON | CTL_MESSAGE,
      2, 2, 1, ctl_explain},
-    {"check", "[DOMAIN] [--json]", "the doctor: what is wrong here, or with a partner, and what to do", CTL_JSON, 0, 1,
-     1, ctl_check},
+    {"check", "[DOMAIN] [--json]", "the doctor: what is wrong here, or with a partner, and what to do",
+     CTL_JSON | CTL_MTA, 0, 1, 1, ctl_check},
     {"policy", "DOMAIN [--json]", "look up a domain's record and policy now", CTL_JSON, 1, 1, 1, ctl_policy},
     {"keys", "make|list [--json]", "make or list the keys that sign notifications", CTL_JSON, 1, 1, 1, ctl_keys},
     {"config", "[--test|--sample|--mdoc]", "test the configuration, or print what is in it",
@@ -104,7 +104,9 @@ enum {
     OPT_HEADER,
     OPT_USER,
     OPT_CLIENT,
-    OPT_TIME
+    OPT_TIME,
+    OPT_POSTFIX_CONFIG,
+    OPT_SENDMAIL_CF
 };
 static const struct option long_options[] = {
     {"config", required_argument, NULL, 'c'},
@@ -124,6 +126,8 @@ static const struct option long_options[] = {
     {"user", required_argument, NULL, OPT_USER},
     {"client", required_argument, NULL, OPT_CLIENT},
     {"time", required_argument, NULL, OPT_TIME},
+    {"postfix-config", required_argument, NULL, OPT_POSTFIX_CONFIG},
+    {"sendmail-cf", required_argument, NULL, OPT_SENDMAIL_CF},
     {NULL, 0, NULL, 0},
 };
 
@@ -148,6 +152,16 @@ static int take_message_option(int c, struct ctl *ctl)
         ctl->headers[ctl->nheaders++] = optarg;
     }
     return EX_OK;
+}
+
+/* Where the MTA's configuration is. */
+static void take_mta_option(int c, struct ctl *ctl)
+{
+    ctl->options |= CTL_MTA;
+    if (c == OPT_POSTFIX_CONFIG)
+        ctl->postfix_directory = optarg;
+    else
+        ctl->sendmail_cf = optarg;
 }
 
 /* EX_OK, or the code to exit with. `only_r`: -h or -V was given, which stand for subcommands. */
@@ -177,6 +191,8 @@ static int parse_options(int argc, char **argv, struct ctl *ctl, const char **on
             ctl->options |= CTL_SINCE;
             ctl->since = optarg;
             break;
+        case OPT_POSTFIX_CONFIG:
+        case OPT_SENDMAIL_CF: take_mta_option(c, ctl); break;
         case OPT_SIZE:
         case OPT_HEADER:
         case OPT_USER:

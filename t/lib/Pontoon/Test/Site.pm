@@ -167,6 +167,15 @@ sub configure {
 # Everything written down, nothing running. Ports of all sites are known by now.
 sub prepare {
     my ($self) = @_;
+    $self->prepare_mta;
+    return unless $self->{pontoon};
+    $self->configure;
+    my $made = $self->pontoon('keys', 'make');
+}
+
+# The MTA's configuration, as main, mc, listeners, master and filters say now.
+sub prepare_mta {
+    my ($self) = @_;
     my %routes = map { $_->domain => $_->postfix->endpoint('smtp') } grep { $_ != $self } $self->{world}->sites;
     $self->{postfix}->prepare(
         routes  => \%routes,
@@ -175,9 +184,6 @@ sub prepare {
         lmtp    => $self->{lmtp} ? "unix:$self->{dir}/lmtp.sock" : undef,
         map { $_ => $self->{$_} } qw(main mc listeners master)
     );
-    return unless $self->{pontoon};
-    $self->configure;
-    my $made = $self->pontoon('keys', 'make');
 }
 
 # Which daemons there are.
@@ -248,9 +254,11 @@ sub reload {
 
 # ---- the admin's view ----
 
-# Runs `pontoon`; returns its standard output, or (output, exit status, standard error) in list context.
+# Runs `pontoon`; returns its standard output, or (output, exit status, standard error) in list context. The MTA of this machine is
+# the site's.
 sub pontoon {
     my ($self, @arguments) = @_;
+    local $ENV{MAIL_CONFIG} = "$self->{postfix}{dir}/etc";
     return run(build() . '/pontoon', '-c', $self->conf, @arguments);
 }
 
