@@ -34,6 +34,8 @@ static const struct check_entry site_checks[] = {
     {"listener", check_postfix_listeners},
     {"mta-settings", check_postfix_mail},
     {"sendmail", check_sendmail},
+    {"milter", check_mta_milter},
+    {"mta", check_mta},
 };
 
 static const struct check_entry peer_checks[] = {

@@ -47,6 +47,8 @@ void check_postfix(struct check *c); /* reads it, for those behind */
 void check_postfix_milters(struct check *c);
 void check_postfix_listeners(struct check *c);
 void check_postfix_mail(struct check *c);
+void check_mta_milter(struct check *c); /* by the milter protocol */
+void check_mta(struct check *c);        /* by SMTP and LMTP */
 bool check_sendmail_is_here(const struct check *c);
 void check_sendmail(struct check *c);
 

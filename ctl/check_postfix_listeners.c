@@ -167,8 +167,8 @@ static void look_at_relaying(struct check *c, const struct listener *l)
         !postfix_text_lets_all_in(value(c, l, "smtpd_recipient_restrictions")))
         return;
     check_found(c->report, CHECK_PROBLEM,
-                "the listener at %s (bridge.mta) takes mail for any domain: pontoon-bridge would be an "
-                "open relay",
+                "the listener at %s (bridge.mta) has nothing that refuses mail for other domains: Postfix does not "
+                "start it, or pontoon-bridge would be an open relay",
                 l->service->name);
     check_postfix_advise(c, l->service, "smtpd_relay_restrictions=reject_unauth_destination");
 }

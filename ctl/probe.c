@@ -23,20 +23,29 @@ static int await_connection(int fd, msec_t wait)
     return error;
 }
 
-bool probe_endpoint(const char *endpoint, msec_t wait, struct error *err)
+int probe_connect(const char *endpoint, msec_t wait, struct error *err)
 {
     struct netaddr a;
     if (netaddr_endpoint(endpoint, &a, err) != RESULT_OK)
-        return false;
+        return -1;
     int fd = socket(a.sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int error = 0;
     if (fd < 0)
         error = errno;
     else if (connect(fd, (const struct sockaddr *)&a.sa, a.len) != 0)
         error = errno == EINPROGRESS ? await_connection(fd, wait) : errno;
+    if (error == 0)
+        return fd;
     if (fd >= 0)
         close(fd);
-    if (error != 0)
-        error_set(err, RESULT_TEMP, "%s", strerror(error));
-    return error == 0;
+    error_set(err, RESULT_TEMP, "%s", strerror(error));
+    return -1;
+}
+
+bool probe_endpoint(const char *endpoint, msec_t wait, struct error *err)
+{
+    int fd = probe_connect(endpoint, wait, err);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
 }

@@ -7,7 +7,8 @@
  *   smtp_dialogue.c     what is said on it: a table of steps
  *   smtp_transaction.c  what a caller is told, and when
  *   smtp_connection.c   the socket: replies in step with what was asked, time limits
- *   smtp_command.c      commands as text; smtp_ehlo.c: what the server offers; smtp_failure.c: what went wrong
+ *   smtp_command.c      commands as text; smtp_ehlo.c (smtp_offer.h): what the server offers; smtp_failure.c: what went wrong
+ *   smtp_hello.c        a connection that asks for that alone
  */
 #ifndef PONTOON_SMTP_INTERNAL_H
 #define PONTOON_SMTP_INTERNAL_H
@@ -17,19 +18,7 @@
 #include "lib/buf.h"
 #include "lib/smtp_client.h"
 #include "lib/smtp_data.h"
-
-/* ---- what a server offers (smtp_ehlo.c; pure) ---- */
-
-enum { XCLIENT_NAME = 1, XCLIENT_ADDR = 2, XCLIENT_HELO = 4, XCLIENT_PROTO = 8 };
-
-struct smtp_offer {
-    bool pipelining, eight_bit_mime, smtputf8, size, dsn;
-    uint64_t size_limit; /* 0: none said */
-    unsigned xclient;    /* XCLIENT_* attributes, 0: not offered */
-};
-
-/* `raw`: the lines of an EHLO reply (struct smtp_reply_parser). Unknown keywords are skipped. */
-void smtp_ehlo_parse(const char *raw, struct smtp_offer *offer_r);
+#include "lib/smtp_offer.h"
 
 /* ---- commands as text (smtp_command.c; pure) ---- */
 

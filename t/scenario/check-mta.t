@@ -28,7 +28,7 @@ sub bad {
 }
 
 # Postfix is configured like this (main => {...}, LISTENER => ["parameter=value"], master => text, edit => sub that gets master.cf), and
-# pontoon like that (config => {...}): each pattern is found in a finding and its advice. Several faults that don't meet may be made at once.
+# pontoon like that (config => {...}); the running Postfix sees it with reload => 1; then => something more to do before we look: each pattern is found in a finding and its advice. Several faults that don't meet may be made at once.
 sub faults {
     my ($what, $how, @patterns) = @_;
     my %listeners = @LISTENERS;
@@ -43,8 +43,10 @@ sub faults {
         }
     }
     $a->configure(%{$how->{config}}) if $how->{config};
+    $a->mta->reload if $how->{reload};
+    $how->{then}->() if $how->{then};
     my ($findings, $code) = check();
-    my @all = shown(@$findings);
+    my @all = shown(grep { $_->{level} ne 'ok' } @$findings);
     for my $pattern (@patterns) {
         ok scalar(grep { /$pattern/ } @all), "$what: $pattern" or diag join "\n", @all;
     }
@@ -127,6 +129,42 @@ faults('what touches mail behind the milter', {main => {content_filter => 'amavi
     qr/^problem mta-settings: default_transport is uucp.* -> add "uucp" to milter\.transports/, qr/^note mta-settings: hopcount_limit is 30.*hop-limit = 30/,
     qr/^note mta-settings: maximal_queue_lifetime is 2d00h.*store\.expire-after/, qr/^note mta-settings: delay_warning_time/,
     qr/^warning mta-settings: policy\.max-size .* is more than the MTA takes.*policy\.max-size = 314572800/);
+
+# ---- the MTA as it answers ----
+my @discard = ('smtpd_discard_ehlo_keywords=8bitmime,smtputf8,size,dsn');
+faults('a running MTA that is not as it should be', {reload => 1, inject => ['{ smtpd_relay_restrictions = check_recipient_access static:OK, reject }', 'smtpd_recipient_restrictions=', @discard],
+        return => ['mynetworks=', @discard]},
+    qr/^problem mta: bridge\.mta .* takes mail from a stranger for .*example\.com.*open relay -> reject_unauth_destination/,
+    qr/^warning mta: bridge\.mta .* does not offer 8BITMIME.*-> see smtpd_discard_ehlo_keywords/, qr/^note mta: bridge\.mta .*SMTPUTF8/, qr/^note mta: bridge\.mta .*SIZE/,
+    qr/^warning mta: store\.mta .* does not offer DSN/, qr/^problem mta: store\.mta .* does not take mail for other domains .*Access denied/i);
+faults('an MTA that refuses our own domain, without XCLIENT', {reload => 1, inject => ['smtpd_authorized_xclient_hosts='],
+        config => {'bridge.xclient' => 'try'}, then => sub { $a->mta->set_access('postmaster@a.test' => '550 5.7.1 not from you') }},
+    qr/^warning listener: .*does not let 127\.0\.0\.1 use XCLIENT: filters take/, qr/^problem mta: bridge\.mta .* refuses mail for postmaster\@a\.test: 550 5\.7\.1 .*not from you -> /);
+faults('configured, but not reloaded', {}, qr/^problem mta: bridge\.mta .* does not offer XCLIENT: nothing is delivered -> it is allowed in \S+, but not in force: postfix reload/);
+faults('reloaded', {reload => 1});
+is_deeply [bad()], [], 'it is well';
+faults('no MTA', {config => {'bridge.mta' => $a->address . ':9', 'store.mta' => $a->address . ':9'}},
+    qr/^problem mta: bridge\.mta: connect to \S+:9: Connection refused -> see that the MTA runs/, qr/^problem mta: store\.mta: connect to/);
+
+# ---- our own listeners ----
+sub stand_in {
+    my ($greeting) = @_;
+    my $server = IO::Socket::INET->new(LocalAddr => $a->address, Listen => 10) or die "listen: $!";
+    my $proc = Pontoon::Test::Proc->fork_code('stand-in', sub {
+        while (my $client = $server->accept) { print $client $greeting; <$client> if $greeting }
+        return 1;
+    });
+    return ($a->address . ':' . $server->sockport, $proc);
+}
+my ($impostor, $proc) = stand_in("220 I am no milter, and I talk much\r\n");
+faults('no milter there', {config => {'milter.socket' => "inet:$impostor"}}, qr/^problem milter: milter\.socket .*: what answers there does not speak the milter protocol/);
+faults('no pontoon-lmtp there', {config => {'lmtp.listen' => $impostor}}, qr/^problem mta: what listens at lmtp\.listen is no pontoon-lmtp/);
+$proc->stop;
+$a->start('lmtp');
+ok scalar(grep { /^ok mta: pontoon-lmtp answers LHLO/ } shown(@{(check())[0]})), 'pontoon-lmtp is asked where it runs';
+faults('pontoon-lmtp instead of the milter', {main => {smtpd_milters => '', non_smtpd_milters => ''}}, qr/^note milter: .*mail goes out by pontoon-lmtp/);
+is $a->stop('lmtp'), 0, 'which ends well';
+delete $a->{lmtp};
 
 # ---- no Postfix, a broken one ----
 faults('a configuration with errors', {edit => sub { "$_[0]smtp inet n n\n" }}, qr/^warning postfix: .*bad field count -> .*postfix check/);
