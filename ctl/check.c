@@ -36,12 +36,20 @@ static const struct check_entry site_checks[] = {
     {"sendmail", check_sendmail},
     {"milter", check_mta_milter},
     {"mta", check_mta},
+    {"socket", check_rights_sockets},
+    {"directory", check_rights_directories},
+    {"secret", check_rights_secrets},
+    {"process", check_processes},
+    {"clock", check_clock},
+    {"resolver", check_resolvers},
+    {"database", check_database},
 };
 
 static const struct check_entry peer_checks[] = {
     {"record", check_peer_record},
     {"policy", check_peer_policy},
     {"endpoint", check_endpoints},
+    {"clock", check_peer_clock},
 };
 
 static void look(struct check *c, const struct check_entry *entries, size_t n)

@@ -43,6 +43,14 @@ void check_machine_daemons(struct check *c);
 void check_machine_disk(struct check *c);
 void check_machine_queue(struct check *c);
 
+void check_rights_sockets(struct check *c);
+void check_rights_directories(struct check *c);
+void check_rights_secrets(struct check *c);
+void check_processes(struct check *c);
+void check_clock(struct check *c);
+void check_resolvers(struct check *c);
+void check_database(struct check *c);
+
 void check_postfix(struct check *c); /* reads it, for those behind */
 void check_postfix_milters(struct check *c);
 void check_postfix_listeners(struct check *c);
@@ -55,6 +63,7 @@ void check_sendmail(struct check *c);
 /* A partner, whose domain is in lookups[0]; then check_endpoints(). */
 void check_peer_record(struct check *c);
 void check_peer_policy(struct check *c);
+void check_peer_clock(struct check *c);
 
 /* Adds "it ends in …" to what was found about a certificate: ok, warning when soon, problem when over. */
 void check_certificate_dates(struct check_report *r, const char *what, msec_t ends, const char *advice);

@@ -107,6 +107,9 @@ struct jobs_stats {
 };
 enum result jobs_stats(struct jobs *jobs, struct jobs_stats *stats_r, struct error *err);
 
+/* As store_verify(). */
+enum result jobs_verify(struct jobs *jobs, msec_t wait, struct error *err);
+
 /* The bridge's trace of a message; same form as the store's. */
 void jobs_add_event(struct jobs *jobs, const struct job_name *name, const char *address, const char *what,
                     const char *text);

@@ -127,3 +127,14 @@ enum result jobs_stats(struct jobs *jobs, struct jobs_stats *stats_r, struct err
     }
     return finish(jobs, db, stmt_end(st, err));
 }
+
+enum result jobs_verify(struct jobs *jobs, msec_t wait, struct error *err)
+{
+    struct sqlite_db *db = NULL;
+    enum result r = sqlite_pool_take(jobs->readers, &db, err);
+    if (r != RESULT_OK)
+        return r;
+    r = sqlite_db_verify(db, wait, err);
+    sqlite_pool_give(jobs->readers, &db);
+    return r;
+}

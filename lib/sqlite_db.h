@@ -48,6 +48,12 @@ enum result sqlite_db_upgrade(struct sqlite_db *db, const struct sqlite_schema *
 /* Only looks: RESULT_PERM unless the database has exactly this schema. */
 enum result sqlite_db_check(struct sqlite_db *db, const struct sqlite_schema *schema, struct error *err);
 
+/*
+ * Reads the whole file (SQLite's quick_check: all but whether the indexes agree with the tables). RESULT_PERM: damaged; RESULT_TEMP: could
+ * not be read, or not within `wait`.
+ */
+enum result sqlite_db_verify(struct sqlite_db *db, msec_t wait, struct error *err);
+
 /* One statement without parameters and rows. */
 enum result sqlite_db_run(struct sqlite_db *db, const char *sql, struct error *err);
 /* False also when an error has made SQLite roll back by itself. */

@@ -301,6 +301,10 @@ struct store_stats {
 };
 enum result store_stats(struct store *store, struct store_stats *stats_r, struct error *err);
 
+/* Whether the database holds together: RESULT_PERM says that it is damaged, RESULT_TEMP that `wait` was too short. Bodies in files are left
+   out: their digest is looked at whenever they are read. */
+enum result store_verify(struct store *store, msec_t wait, struct error *err);
+
 /* One recipient of what is remembered. The strings are the callee's to read until it returns. */
 struct store_history_row {
     const char *domain, *id;

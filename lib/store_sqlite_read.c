@@ -195,3 +195,14 @@ enum result store_stats(struct store *store, struct store_stats *stats_r, struct
     sqlite_pool_give(store->readers, &db);
     return r;
 }
+
+enum result store_verify(struct store *store, msec_t wait, struct error *err)
+{
+    struct sqlite_db *db = NULL;
+    enum result r = sqlite_pool_take(store->readers, &db, err);
+    if (r != RESULT_OK)
+        return r;
+    r = sqlite_db_verify(db, wait, err);
+    sqlite_pool_give(store->readers, &db);
+    return r;
+}

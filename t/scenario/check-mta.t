@@ -1,6 +1,9 @@
 # `pontoon check` and the MTA: nothing is wrong with a healthy Postfix; then one thing after the other is set up wrongly, as people do, and
 # each is found and named, with what to do about it.
+use File::Copy qw(copy);
+use POSIX ();
 use Pontoon::Test;
+use Pontoon::Test::Stranger;
 
 my @LISTENERS = (
     inject => ['smtpd_soft_error_limit=1000', 'smtpd_hard_error_limit=1000', 'smtpd_client_connection_count_limit=0'],
@@ -160,11 +163,57 @@ my ($impostor, $proc) = stand_in("220 I am no milter, and I talk much\r\n");
 faults('no milter there', {config => {'milter.socket' => "inet:$impostor"}}, qr/^problem milter: milter\.socket .*: what answers there does not speak the milter protocol/);
 faults('no pontoon-lmtp there', {config => {'lmtp.listen' => $impostor}}, qr/^problem mta: what listens at lmtp\.listen is no pontoon-lmtp/);
 $proc->stop;
-$a->start('lmtp');
+my $copy = $world->mkdir('bin') . '/pontoon-lmtp';
+copy("$ENV{PONTOON_BUILD}/pontoon-lmtp", $_) && chmod 0755, $_ or die "$_: $!" for $copy, "$copy.new";
+{
+    local $ENV{PONTOON_BUILD} = "$world->{dir}/bin";
+    $a->start('lmtp');
+}
 ok scalar(grep { /^ok mta: pontoon-lmtp answers LHLO/ } shown(@{(check())[0]})), 'pontoon-lmtp is asked where it runs';
+rename "$copy.new", $copy or die "$copy: $!";
+faults('half an update', {}, qr/^note process: pontoon-lmtp .*: its program was replaced since it started -> systemctl restart pontoon-lmtp/);
 faults('pontoon-lmtp instead of the milter', {main => {smtpd_milters => '', non_smtpd_milters => ''}}, qr/^note milter: .*mail goes out by pontoon-lmtp/);
 is $a->stop('lmtp'), 0, 'which ends well';
 delete $a->{lmtp};
+
+# ---- rights, processes, resolvers, a partner's clock ----
+sub with_modes {
+    my ($modes, $code) = @_;
+    my %before = map { $_ => (stat)[2] & 07777 } keys %$modes;
+    chmod $modes->{$_}, $_ for sort keys %$modes;
+    $code->();
+    chmod $before{$_}, $_ for sort { length $b <=> length $a } keys %before;
+}
+my %o = %{$a->{settings}};
+with_modes({"$a->{dir}/milter.sock" => 0666, $o{'store.directory'} => 0755, "$o{'store.directory'}/store.db" => 0644, $o{'store.key'} => 0644,
+        $o{'store.published-keys'} => 0755, $o{'store.signing-key'} => 0644},
+    sub {
+        faults('open to everybody', {config => {'bridge.user' => 'nobody'}},
+            qr/^problem socket: \S+milter\.sock: everybody on this machine can connect.* -> milter \{ socket-mode = 0660/,
+            qr/^problem directory: \S+store\.db: everybody on this machine can read the mail.* -> chmod o-rwx/,
+            qr/^problem directory: pontoon-bridge can't work: user nobody may not .* -> .*pontoon\.tmpfiles/,
+            qr/^problem secret: \S+ \(store\.signing-key\) can be read by pontoon-bridge \(user nobody\).* -> chmod 600/,
+            qr/^problem secret: \Q$o{'store.key'}\E \(store\.key\): everybody on this machine can read it/);
+        faults('one user for all', {config => {'bridge.user' => 'nobody', 'store.user' => 'nobody'}},
+            qr/^warning secret: .*store\.signing-key.*runs as the same user as its owner -> give each daemon a user of its own/);
+    });
+faults('a milter that the world can reach', {config => {'milter.socket' => 'inet:*:20999'}}, qr/^warning socket: milter\.socket .*whoever can connect there may put mail/);
+my @nofile = ('prlimit', '--pid', $a->daemon('store')->pid);
+my ($soft) = scalar(Pontoon::Test::Site::run(@nofile, '--nofile', '--raw', '--noheadings', '--output', 'SOFT')) =~ /(\d+)/;
+Pontoon::Test::Site::run(@nofile, '--nofile=500:');
+faults('few files for many connections', {},
+    qr/^warning process: pontoon-store .* may open 500 files, and store\.connections asks for 1\d{3}: .* -> LimitNOFILE=1\d{3} in its unit/);
+Pontoon::Test::Site::run(@nofile, "--nofile=$soft:");
+faults('a resolver that is gone', {config => {'discovery.resolvers' => [@{$o{'discovery.resolvers'}}, $a->address . ':9']}},
+    qr/^warning resolver: resolver \S+:9: .*look-ups wait for it/);
+my $late = Pontoon::Test::Stranger->new($world, 'late', handler => sub {
+    my @t = gmtime(time - 3600);
+    return 0 if $_[0]{path} =~ /well-known/;
+    return [200, {'Content-Type' => 'application/json', Date => POSIX::strftime('%a, %d %b %Y %H:%M:%S GMT', @t)}, '{"version":"SSMP1"}'];
+})->start;
+ok scalar(grep { /^problem clock: the clock of \S+ is (59m|1h)\S+ short of this machine's: notifications are refused -> compare both/ } bad('late.test')), 'a partner whose clock is wrong'
+    or diag join "\n", bad('late.test');
+ok scalar(grep { /^ok clock: the clocks of .* agree/ } shown(@{(check('a.test'))[0]})), 'one whose clock is right';
 
 # ---- no Postfix, a broken one ----
 faults('a configuration with errors', {edit => sub { "$_[0]smtp inet n n\n" }}, qr/^warning postfix: .*bad field count -> .*postfix check/);

@@ -62,5 +62,32 @@ $b->wait_mail('bob', 3);
 unlike join('', map { $_->text } $b->mailbox('bob')), qr/^Bcc:/m, 'no Bcc';
 $a->wait_settled;
 is scalar($b->mailbox('bob')), 3, 'the virtual user and the plain one: one copy for each';
+# What `pontoon check` makes of its sendmail.cf, as m4 made it; then with what people do to it.
+my $cf = $b->mta->{dir} . '/etc/sendmail.cf';
+my $made = do { local (@ARGV, $/) = $cf; <> };
+
+sub findings {
+    my ($edit) = @_;
+    my $text = $edit->($made);
+    my $file = $world->write('b/edited.cf', $text);
+    my ($json) = $b->pontoon('check', '--sendmail-cf', $file, '--json');
+    return map { "$_->{level}: $_->{found} -> " . ($_->{advice} // '') } grep { $_->{check} eq 'sendmail' } @{JSON::PP::decode_json($json)->{findings}};
+}
+my @found = findings(sub { $_[0] });
+is scalar(grep { !/^ok: / } @found), 0, 'pontoon check: nothing is wrong with sendmail.cf' or diag @found;
+like "@found", qr/ok: InputMailFilters=pontoon has pontoon-milter last .*store\.mta.*bridge\.mta/, 'the filter and the listeners are found';
+for (
+    ['a filter behind ours', sub { $_[0] =~ s/^(O InputMailFilters=pontoon)/$1,other/mr }, qr/problem: pontoon-milter .* not the last .* -> in sendmail\.mc, put/],
+    ['no filter',            sub { $_[0] =~ s/^O InputMailFilters=.*\n//mr }, qr/problem: .* does not ask pontoon-milter .* -> .*INPUT_MAIL_FILTER/],
+    ['another socket',       sub { $_[0] =~ s/^(Xpontoon, S=local:)[^,]+/$1\/nowhere/mr }, qr/problem: .* does not ask pontoon-milter/],
+    ['refused while down',   sub { $_[0] =~ s/^(Xpontoon, .*)F=T/$1F=R/mr }, qr/problem: F=R .* -> F=T/],
+    ['no F=',                sub { $_[0] =~ s/^(Xpontoon, .*)F=T, /$1/mr }, qr/note: filter pontoon has no F=/],
+    ['our filter behind the bridge', sub { $_[0] =~ s/^(O DaemonPortOptions=Name=pontoon-in.*), InputMailFilters=/$1/mr }, qr/problem: the listener at \S+ \(bridge\.mta\) asks pontoon-milter/],
+    ['no listeners',         sub { $_[0] =~ s/^O DaemonPortOptions=Name=pontoon-.*\n//mgr }, qr/problem: no DaemonPortOptions .*store\.mta.*problem: no DaemonPortOptions .*bridge\.mta/],
+    )
+{
+    my ($what, $edit, $pattern) = @$_;
+    like join(' ', findings($edit)), $pattern, "pontoon check: $what";
+}
 $world->nothing_broke;
 done_testing;

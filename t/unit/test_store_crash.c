@@ -301,12 +301,52 @@ static void full_disk_for_a_file(void **state)
     mem_free(&body);
 }
 
+/* ---- a damaged file ---- */
+
+static void verify(void **state)
+{
+    (void)state;
+    enum { LETTERS = 60, PAGE = 4096 };
+    struct error err;
+    char body[400], path[200], page[PAGE];
+    for (int i = 0; i < LETTERS; i++) {
+        snprintf(body, sizeof body, "%0380d", i);
+        struct letter l = {.body = body};
+        char *id = put(site.store, &l);
+        mem_free(&id);
+    }
+    assert_int_equal(store_verify(site.store, 60000, &err), RESULT_OK);
+    store_close(&site.store); /* and what is in the log goes into the file */
+    snprintf(path, sizeof path, "%s/store/store.db", site.dir);
+    FILE *f = fopen(path, "r+");
+    assert_non_null(f);
+    int hit = 0;
+    for (long i = 0; fseek(f, i * PAGE, SEEK_SET) == 0 && fread(page, sizeof page, 1, f) == 1; i++) {
+        if (memmem(page, sizeof page, body, 300) == NULL)
+            continue; /* no page of bodies */
+        memset(page, 0xa5, sizeof page);
+        assert_int_equal(fseek(f, i * PAGE, SEEK_SET), 0);
+        hit += fwrite(page, sizeof page, 1, f) == 1;
+    }
+    assert_true(hit > 0);
+    assert_int_equal(fclose(f), 0);
+    site.store = site_open(&site, STORE_READ_ONLY, "look");
+    assert_int_equal(store_verify(site.store, 60000, &err), RESULT_PERM);
+    assert_non_null(strstr(err.text, "damaged"));
+    assert_non_null(strstr(err.text, "store.db"));
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(threads_share_commits), TEST(asynchronous_settling),  TEST(two_processes_at_once),
-        TEST(kill_in_the_middle),    TEST(full_disk_is_temporary), TEST(full_disk_for_a_file),
+        TEST(threads_share_commits),
+        TEST(asynchronous_settling),
+        TEST(two_processes_at_once),
+        TEST(kill_in_the_middle),
+        TEST(full_disk_is_temporary),
+        TEST(full_disk_for_a_file),
+        TEST(verify),
     };
     return test_run("store_crash", tests);
 }

@@ -65,7 +65,7 @@ sub prepare_pontoon {
     my $dns = $self->{world}->dns;
     $dns->set_host("$_.$self->{domain}", $self->{address}) for qw(sender-store bridge);
     $self->announce unless defined $self->{discovery} && !$self->{discovery};
-    mkdir "$self->{dir}/$_" or croak "$self->{dir}/$_: $!" for qw(store bridge keys);
+    mkdir "$self->{dir}/$_", 0700 or croak "$self->{dir}/$_: $!" for qw(store bridge keys);
     my ($chain, $key) = $self->{world}->ca->issue(map { "$_.$self->{domain}" } qw(sender-store bridge));
     my $net  = $self->{world}->network;
     my $host = $self->{address};
