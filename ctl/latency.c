@@ -10,8 +10,7 @@ static unsigned bucket_of(msec_t ms)
     return b < LATENCY_BUCKETS ? b : LATENCY_BUCKETS - 1;
 }
 
-/* The largest duration that falls into it. */
-static msec_t end_of(unsigned bucket)
+msec_t latency_bucket_end(unsigned bucket)
 {
     if (bucket < 2 * LATENCY_FINE)
         return bucket;
@@ -35,7 +34,7 @@ msec_t latency_percentile(const struct latency *l, unsigned percent)
     for (unsigned b = 0; b < LATENCY_BUCKETS && rank > 0; b++) {
         seen += l->buckets[b];
         if (seen >= rank)
-            return end_of(b) < l->max ? end_of(b) : l->max;
+            return latency_bucket_end(b) < l->max ? latency_bucket_end(b) : l->max;
     }
     return 0;
 }

@@ -22,4 +22,7 @@ void latency_add(struct latency *l, msec_t ms); /* negative counts as 0 */
 /* The duration that `percent` of them did not exceed; 0 if there are none. */
 msec_t latency_percentile(const struct latency *l, unsigned percent);
 
+/* The longest duration that falls into a bucket. */
+msec_t latency_bucket_end(unsigned bucket);
+
 #endif

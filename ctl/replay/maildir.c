@@ -1,0 +1,255 @@
+/* Maildirs that are watched: see maildir.h. A name that was seen is remembered by a hash of 8 bytes, in a set that grows. */
+#include "ctl/replay/maildir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/digest.h"
+#include "lib/header.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+enum {
+    FOLDERS_MAX = 10000,
+    LOOK_EVERY = 1000, /* ms: inotify may lose events, and not every file system has it */
+    LOOK_SOON = 20,
+};
+
+struct maildirs {
+    struct loop *loop;
+    struct arrivals *arrivals;
+    uint64_t max_size;
+    char **folders; /* each a new/ or a cur/ */
+    size_t nfolders;
+    uint64_t *seen; /* open addressing; 0: empty */
+    size_t nseen, cap;
+    int inotify;
+    struct event *event;
+    struct loop_timer *timer;
+};
+
+/* ---- what was seen ---- */
+
+static void insert(uint64_t *table, size_t cap, uint64_t key)
+{
+    size_t i = (size_t)key & (cap - 1);
+    while (table[i] != 0)
+        i = (i + 1) & (cap - 1);
+    table[i] = key;
+}
+
+static void grow(struct maildirs *m)
+{
+    size_t cap = m->cap != 0 ? 2 * m->cap : 1024;
+    uint64_t *table = mem_zero(cap, sizeof *table);
+    for (size_t i = 0; i < m->cap; i++) {
+        if (m->seen[i] != 0)
+            insert(table, cap, m->seen[i]);
+    }
+    mem_free(&m->seen);
+    m->seen = table;
+    m->cap = cap;
+}
+
+/* A message keeps the part of its name before ":2," when it moves from new/ to cur/. Returns false if it was there. */
+static bool see(struct maildirs *m, const char *folder, const char *name)
+{
+    uint8_t digest[DIGEST_SIZE];
+    uint64_t key;
+    size_t base = strlen(folder) - 3; /* both folders have three letters */
+    char *text = mem_printf("%.*s%.*s", (int)base, folder, (int)strcspn(name, ":"), name);
+    digest_of(text, strlen(text), digest);
+    mem_free(&text);
+    memcpy(&key, digest, sizeof key);
+    key |= 1;
+    if (2 * (m->nseen + 1) > m->cap)
+        grow(m);
+    for (size_t i = (size_t)key & (m->cap - 1); m->seen[i] != 0; i = (i + 1) & (m->cap - 1)) {
+        if (m->seen[i] == key)
+            return false;
+    }
+    insert(m->seen, m->cap, key);
+    m->nseen++;
+    return true;
+}
+
+/* ---- one file ---- */
+
+/* Maildirs have LF lines; what was sent had CRLF. */
+static void add_crlf(struct buf *out, const char *data, size_t len)
+{
+    for (size_t at = 0; at < len;) {
+        const char *lf = memchr(data + at, '\n', len - at);
+        size_t end = lf != NULL ? (size_t)(lf - data) : len;
+        buf_add(out, data + at, end - at - (end > at && data[end - 1] == '\r'));
+        if (lf != NULL)
+            buf_add(out, "\r\n", 2);
+        at = end + (lf != NULL);
+    }
+}
+
+static void take_message(struct maildirs *m, const char *data, size_t len)
+{
+    char address[1000];
+    struct buf wire = BUF_INIT(2 * len + 2);
+    add_crlf(&wire, data, len);
+    const char *rcpt = address;
+    bool known = header_find(data, len, "X-Original-To", address, sizeof address) ||
+                 header_find(data, len, "Delivered-To", address, sizeof address) ||
+                 header_find(data, len, "Envelope-To", address, sizeof address);
+    arrivals_take_here(m->arrivals, buf_str(&wire), wire.len, &rcpt, known ? 1 : 0);
+    buf_free(&wire);
+}
+
+static void read_file(struct maildirs *m, const char *path)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) /* moved on meanwhile; the next look finds it */
+        return;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return;
+    }
+    if ((uint64_t)st.st_size > m->max_size) {
+        log_warning("%s: not looked at, as it is larger than %llu bytes", path, (unsigned long long)m->max_size);
+        close(fd);
+        return;
+    }
+    size_t len = 0, size = (size_t)st.st_size;
+    char *data = mem_alloc(size + 1);
+    ssize_t n;
+    while (len < size && (n = read(fd, data + len, size - len)) > 0)
+        len += (size_t)n;
+    close(fd);
+    take_message(m, data, len);
+    mem_free(&data);
+}
+
+/* ---- folders ---- */
+
+static void look_at(struct maildirs *m, const char *folder, bool count)
+{
+    DIR *dir = opendir(folder);
+    if (dir == NULL)
+        return;
+    for (struct dirent *d; (d = readdir(dir)) != NULL;) {
+        if (d->d_name[0] == '.' || !see(m, folder, d->d_name) || !count)
+            continue;
+        char *path = mem_printf("%s/%s", folder, d->d_name);
+        read_file(m, path);
+        mem_free(&path);
+    }
+    closedir(dir);
+}
+
+void maildirs_look(struct maildirs *m)
+{
+    for (size_t i = 0; i < m->nfolders; i++)
+        look_at(m, m->folders[i], true);
+}
+
+static void on_timer(void *arg)
+{
+    struct maildirs *m = arg;
+    maildirs_look(m);
+    loop_timer_set(m->timer, LOOK_EVERY);
+}
+
+static void on_inotify(evutil_socket_t fd, short what, void *arg)
+{
+    struct maildirs *m = arg;
+    char events[8192];
+    (void)what;
+    while (read(fd, events, sizeof events) > 0)
+        ;
+    loop_timer_set(m->timer, LOOK_SOON);
+}
+
+static enum result add_folder(struct maildirs *m, const char *path, const char *name, struct error *err)
+{
+    if (m->nfolders == FOLDERS_MAX)
+        return error_set(err, RESULT_PERM, "%s: more than %d folders to watch", path, FOLDERS_MAX);
+    char *folder = mem_printf("%s/%s", path, name);
+    m->folders = mem_grow(m->folders, m->nfolders + 1, sizeof *m->folders);
+    m->folders[m->nfolders++] = folder;
+    look_at(m, folder, false);
+    inotify_add_watch(m->inotify, folder, IN_MOVED_TO | IN_CREATE);
+    return RESULT_OK;
+}
+
+static bool is_maildir(const char *path)
+{
+    struct stat st;
+    char *folder = mem_printf("%s/new", path);
+    bool is = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
+    mem_free(&folder);
+    return is;
+}
+
+static enum result add_maildir(struct maildirs *m, const char *path, struct error *err)
+{
+    return add_folder(m, path, "new", err) == RESULT_OK ? add_folder(m, path, "cur", err) : err->result;
+}
+
+enum result maildirs_add(struct maildirs *m, const char *path, struct error *err)
+{
+    size_t before = m->nfolders;
+    enum result r = RESULT_OK;
+    if (is_maildir(path))
+        r = add_maildir(m, path, err);
+    DIR *dir = opendir(path);
+    if (dir == NULL)
+        return error_set(err, RESULT_PERM, "%s: %s", path, strerror(errno));
+    for (struct dirent *d; r == RESULT_OK && (d = readdir(dir)) != NULL;) {
+        if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
+            continue;
+        char *below = mem_printf("%s/%s", path, d->d_name);
+        if (is_maildir(below))
+            r = add_maildir(m, below, err);
+        mem_free(&below);
+    }
+    closedir(dir);
+    if (r == RESULT_OK && m->nfolders == before)
+        return error_set(err, RESULT_PERM, "%s: no Maildir: it has no folder new/, nor has any below it", path);
+    return r;
+}
+
+struct maildirs *maildirs_new(struct loop *loop, struct arrivals *arrivals, uint64_t max_size)
+{
+    struct maildirs *m = mem_zero(1, sizeof *m);
+    m->loop = loop;
+    m->arrivals = arrivals;
+    m->max_size = max_size;
+    m->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    m->timer = loop_timer_new(loop, on_timer, m);
+    loop_timer_set(m->timer, LOOK_EVERY);
+    if (m->inotify >= 0) {
+        m->event = event_new(loop_base(loop), m->inotify, EV_READ | EV_PERSIST, on_inotify, m);
+        event_add(m->event, NULL);
+    }
+    return m;
+}
+
+void maildirs_free(struct maildirs **m)
+{
+    if (*m == NULL)
+        return;
+    if ((*m)->event != NULL)
+        event_free((*m)->event);
+    if ((*m)->inotify >= 0)
+        close((*m)->inotify);
+    loop_timer_free(&(*m)->timer);
+    for (size_t i = 0; i < (*m)->nfolders; i++)
+        mem_free(&(*m)->folders[i]);
+    mem_free(&(*m)->folders);
+    mem_free(&(*m)->seen);
+    mem_free(m);
+}
