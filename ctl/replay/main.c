@@ -56,7 +56,8 @@ static void remove_folder(const char *folder)
         unlink(path);
         mem_free(&path);
     }
-    rmdir(folder); /* stays while altered messages lie in it */
+    if (rmdir(folder) != 0)
+        fprintf(stderr, "pontoon-replay: altered messages, as they arrived, are in %s\n", folder);
 }
 
 /* `write` into a file, or standard output for "-". */

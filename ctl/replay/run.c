@@ -91,7 +91,8 @@ static void on_arrival(void *arg)
 {
     struct run *r = arg;
     r->facts.arrived = arrivals_reached(r->arrivals);
-    look_for_end(r);
+    if (r->sender != NULL)
+        look_for_end(r);
 }
 
 static void on_signal(void *arg)
@@ -411,16 +412,17 @@ static void start_sending(struct run *r)
     sender_free(&r->sender);
 }
 
+/* The sinks' clients may still need the loop, which must find nothing else to do then. */
 static void close_all(struct run *r)
 {
+    loop_timer_free(&r->tick);
+    loop_timer_free(&r->pump);
+    loop_timer_free(&r->last_look);
     for (size_t i = 0; i < r->o->nsinks; i++)
         sink_close(&r->sinks[i]);
     maildirs_free(&r->maildirs);
     arrivals_free(&r->arrivals);
     input_free(&r->input);
-    loop_timer_free(&r->tick);
-    loop_timer_free(&r->pump);
-    loop_timer_free(&r->last_look);
     loop_free(&r->loop);
 }
 

@@ -6,6 +6,7 @@ use warnings;
 use Carp qw(croak);
 use IO::Select;
 use IO::Socket::INET;
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(time sleep);
 
 my $PATIENCE = 90;    # seconds for a reply: Postfix answers a 200 MB message only when it is on disk
@@ -16,6 +17,7 @@ sub new {
     my ($class, %o) = @_;
     my $socket = IO::Socket::INET->new(PeerAddr => $o{endpoint}, LocalAddr => $o{source}, Timeout => 10) or return;
     binmode $socket;
+    setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1;
     my $self = bless {socket => $socket, in => '', keywords => {}}, $class;
     $self->{greeting} = $self->reply;
     $self->ehlo($o{helo} // 'client.test') if $o{ehlo} // 1;
