@@ -5,7 +5,7 @@ BUILD_PACKAGES="gcc make autoconf automake pkgconf libc6-dev libmilter-dev libev
     libc-ares-dev libsqlite3-dev libjansson-dev libconfuse-dev libidn2-dev libcdb-dev liblmdb-dev libarchive-dev"
 SITE_PACKAGES="perl openssl postfix knot knot-dnsutils util-linux"
 TEST_PACKAGES="libcmocka-dev libdbd-sqlite3-perl libdbi-perl libio-socket-ssl-perl opendkim spin systemd python3 curl xz-utils
-    sasl2-bin libsasl2-modules python3-flufl.bounce golang-github-jhillyerd-enmime-dev postfix-cdb postfix-lmdb pflogsumm"
+    sasl2-bin libsasl2-modules python3-flufl.bounce golang-github-jhillyerd-enmime-dev postfix-cdb postfix-lmdb pflogsumm chromium"
 LINT_PACKAGES="clang libclang-rt-14-dev clang-tidy clang-format cppcheck shellcheck"
 
 # Mail servers that can't be installed beside Postfix, or would be a service of this machine afterwards: NAME:PACKAGE,... The tests

@@ -7,6 +7,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "ctl/replay/milter_run.h"
 #include "ctl/replay/options.h"
 #include "ctl/replay/report.h"
 #include "ctl/replay/run.h"
@@ -128,6 +129,11 @@ int main(int argc, char **argv)
     bool ours, keep = false;
     log_set_hook(show_line);
     if (!options_read(argc, argv, &o, &code)) {
+        options_free(&o);
+        return code;
+    }
+    if (o.milter != NULL) {
+        code = milter_run(&o);
         options_free(&o);
         return code;
     }

@@ -292,6 +292,27 @@ static enum result take_html(struct options *o, const char *value, struct error 
     return RESULT_OK;
 }
 
+static enum result take_milter(struct options *o, const char *value, struct error *err)
+{
+    (void)err;
+    o->milter = value;
+    return RESULT_OK;
+}
+
+static enum result take_milter_script(struct options *o, const char *value, struct error *err)
+{
+    return add_to_list(o->milter_scripts, &o->nmilter_scripts, value, err);
+}
+
+static enum result take_client(struct options *o, const char *value, struct error *err)
+{
+    struct netaddr a;
+    if (!netaddr_parse(value, 0, &a) || a.sa.ss_family != AF_INET)
+        return error_set(err, RESULT_PERM, "\"%s\" is no IPv4 address", value);
+    o->client = value;
+    return RESULT_OK;
+}
+
 static enum result take_quiet(struct options *o, const char *value, struct error *err)
 {
     (void)value, (void)err;
@@ -332,6 +353,10 @@ static const struct entry entries[] = {
     {"resume", NULL, "go on with the run in --journal", take_resume, true},
     {"json", "FILE", "write the report as JSON", take_json, true},
     {"html", "FILE", "write the report as one HTML page", take_html, true},
+    {"milter", "SOCKET", "speak to this milter as an MTA does, instead of sending", take_milter, true},
+    {"milter-script", "NAME|FILE", "in which order: a built-in script, all of them (all), or a file (postfix)",
+     take_milter_script, true},
+    {"client", "ADDRESS", "who the milter is told that the mail comes from (127.0.0.1)", take_client, true},
     {"quiet", NULL, "no progress", take_quiet, true},
 };
 enum { ENTRIES = sizeof entries / sizeof *entries, CODE_COMPARE = 1000, CODE_HELP, CODE_VERSION, CODE_FIRST = 2000 };
@@ -377,6 +402,10 @@ static const char *check(const struct options *o, bool compare)
 {
     if (o->nsources == 0)
         return "no source of mail is given; see pontoon-replay --help";
+    if (o->milter != NULL)
+        return o->nways > 0 || compare ? "--milter is instead of --to and --compare" : NULL;
+    if (o->nmilter_scripts > 0)
+        return "--milter-script wants --milter";
     if (o->nways == 0)
         return "no server is given (--to)";
     if (compare != (o->nways == 2))
@@ -399,6 +428,7 @@ static void defaults(struct options *o)
                           .timeout = 60000,
                           .repeat = 1,
                           .sample = 100,
+                          .client = "127.0.0.1",
                           .wait = 60000,
                           .linger = 1000};
     o->mapping = mapping_new();

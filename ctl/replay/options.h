@@ -40,6 +40,10 @@ struct options {
     msec_t wait, linger;
     const char *json, *html; /* files for the report; "-": standard output */
     bool quiet;
+    const char *milter; /* a filter's socket, instead of a server */
+    const char *milter_scripts[OPTIONS_LIST_MAX];
+    size_t nmilter_scripts;
+    const char *client; /* whose mail the milter is told it is */
     const char *helo;
     char *text; /* what a resumed run must have in common with the first; to mem_free() */
 };

@@ -258,6 +258,8 @@ static enum result read_timeline(struct sqlite_db *db, struct report *r, struct 
     if (r->begun == 0)
         return RESULT_OK;
     r->bucket = length / REPORT_BUCKETS_MAX + 1;
+    if (r->bucket < REPORT_BUCKET_MIN)
+        r->bucket = REPORT_BUCKET_MIN;
     r->nbuckets = (size_t)((length + r->bucket - 1) / r->bucket);
     for (size_t i = 0; i < r->nbuckets; i++)
         r->timeline[i].from = r->begun + (msec_t)i * r->bucket;

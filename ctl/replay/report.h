@@ -17,7 +17,8 @@
 enum {
     REPORT_LIST_MAX = 50, /* examples of each kind that are named */
     REPORT_HOPS_MAX = 16,
-    REPORT_BUCKETS_MAX = 240, /* of the timeline */
+    REPORT_BUCKETS_MAX = 120, /* of the timeline */
+    REPORT_BUCKET_MIN = 20,   /* ms */
 };
 
 struct report_way {

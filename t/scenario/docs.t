@@ -35,6 +35,14 @@ SKIP: {
     is scalar(`mandoc -Tlint -W warning $_`), '', "$_ is clean" for @pages;
 }
 
+# Each option of pontoon-replay is in its manual page, and the reverse; and its completion offers them.
+my %listed  = map { $_ => 1 } `$ENV{PONTOON_BUILD}/pontoon-replay --help` =~ /^  (?:--)([a-z-]+)/mg;
+my %written = map { s/\\//gr => 1 } slurp("$top/doc/pontoon-replay.1") =~ /^\.(?:It |Op )?Fl -([a-z-]+)/mg;
+delete @listed{qw(help version)};
+is_deeply [sort keys %written], [sort keys %listed], 'pontoon-replay(1) has the options that there are';
+my $completed = `bash -c '. $top/packaging/bash-completion/pontoon-replay; COMP_WORDS=($ENV{PONTOON_BUILD}/pontoon-replay --co); COMP_CWORD=1; _pontoon_replay; echo "\${COMPREPLY[*]}"'`;
+is $completed, "--compress --concurrency --compare\n", 'the completion offers them';
+
 # The example of the manual page is a configuration.
 my ($example) = slurp("$top/doc/pontoon.conf.5") =~ /^\.Sh EXAMPLES\n.*?^\.Bd [^\n]*\n(.*?)^\.Ed$/ms;
 $example =~ s/\\\(dq/"/g;

@@ -56,6 +56,19 @@ cmp_ok scalar(() = $a->log_after(0) =~ /diverted=1/g), '>=', $N, 'one way was th
 cmp_ok scalar @{$report->{timeline}}, '>', 1, 'a timeline';
 like do { local (@ARGV, $/) = ($world->dir . '/report.html'); <> }, qr/"good":true/, 'the page has the report';
 
+# The page, in a real browser: the script has drawn what the report says, and nothing was loaded from elsewhere.
+SKIP: {
+    skip 'needs the Debian package chromium', 4 if !-x '/usr/bin/chromium';
+    my $profile = $world->mkdir('browser');
+    my ($dom, $status, $errors) = Pontoon::Test::Site::run('timeout', 60, '/usr/bin/chromium', '--headless', '--no-sandbox', '--disable-gpu',
+        '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
+        "--user-data-dir=$profile", '--virtual-time-budget=5000', '--dump-dom', 'file://' . $world->dir . '/report.html');
+    like $dom, qr/<body data-drawn="yes">/, 'the page draws itself' or diag $errors;
+    like $dom, qr/<p id="verdict" class="verdict good">All is well\.</, 'it says that all is well';
+    like $dom, qr/<svg id="whole".*?<rect class="fill0".*?<rect class="fill1"/s, 'it has a histogram of both ways';
+    like $dom, qr/<svg id="timeline".*?<polyline class="line0" points="\d.*?<polyline class="line1" points="\d/s, 'and a timeline';
+}
+
 # Interrupted in the middle, and resumed.
 my $journal = $world->dir . '/journal';
 my @paced = (@to_b, '--to', $a->mta->endpoint('smtp'), '--journal', $journal, '--rate', 100, $mbox);

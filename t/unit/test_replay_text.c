@@ -5,6 +5,7 @@
 #include "ctl/replay/content.h"
 #include "ctl/replay/mapping.h"
 #include "ctl/replay/mbox.h"
+#include "ctl/replay/milter_script.h"
 #include "ctl/replay/names.h"
 #include "ctl/replay/pace.h"
 #include "ctl/replay/token.h"
@@ -416,6 +417,45 @@ static void own_times(void **state)
     assert_int_equal(pace_next(&p, 99999999), 6100);
 }
 
+/* ---- scripts for milters ---- */
+
+static void milter_scripts(void **state)
+{
+    (void)state;
+    struct milter_script *s;
+    struct error err;
+    size_t n = 0;
+    for (const char *name; (name = milter_script_name(n)) != NULL; n++) {
+        assert_int_equal(milter_script_parse(name, milter_script_text(name), &s, &err), RESULT_OK);
+        assert_true(s->n >= 2);
+        milter_script_free(&s);
+    }
+    assert_true(n >= 20);
+    assert_null(milter_script_text("none"));
+    assert_int_equal(
+        milter_script_parse("f", "mta sendmail\n\n# x\n connect a 192.0.2.1 25 # y\nmail <a@a.test> SIZE=1\nquit", &s,
+                            &err),
+        RESULT_OK);
+    assert_int_equal(s->mta, MILTER_SENDMAIL);
+    assert_int_equal(s->n, 3);
+    assert_int_equal(s->steps[1].verb, MILTER_DO_MAIL);
+    assert_int_equal(s->steps[1].n, 2);
+    assert_string_equal(s->steps[1].arguments[1], "SIZE=1");
+    milter_script_free(&s);
+    static const struct {
+        const char *text, *error;
+    } bad[] = {
+        {"", "f: no steps"},
+        {"quit\nsing", "f:2: no step \"sing\""},
+        {"connect a", "f:1: \"connect\" takes 2 to 3 arguments"},
+        {"data now", "f:1: \"data\" takes 0 to 0 arguments"},
+    };
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        assert_int_equal(milter_script_parse("f", bad[i].text, &s, &err), RESULT_PERM);
+        assert_string_equal(err.text, bad[i].error);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,7 +463,8 @@ int main(void)
         cmocka_unit_test(contents),   cmocka_unit_test(file_names), cmocka_unit_test(address_lists),
         cmocka_unit_test(envelopes),  cmocka_unit_test(maps),       cmocka_unit_test(domains_below),
         cmocka_unit_test(tokens),     cmocka_unit_test(no_tokens),  cmocka_unit_test(differences),
-        cmocka_unit_test(rates),      cmocka_unit_test(ramp),       cmocka_unit_test(own_times),
+        cmocka_unit_test(rates),      cmocka_unit_test(ramp),       cmocka_unit_test(milter_scripts),
+        cmocka_unit_test(own_times),
     };
     return test_run("replay_text", tests);
 }
