@@ -44,7 +44,7 @@ const char *milter_verdict_name(enum milter_verdict v)
 
 void milter_answer_init(struct milter_answer *a)
 {
-    *a = (struct milter_answer){.changes = BUF_INIT(MILTER_CHANGES_MAX * (SHOWN + 40))};
+    *a = (struct milter_answer){.changes = BUF_INIT((size_t)MILTER_CHANGES_MAX * (SHOWN + 40))};
 }
 
 void milter_answer_free(struct milter_answer *a)

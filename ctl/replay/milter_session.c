@@ -56,7 +56,6 @@ static void judge(struct session *s, enum milter_verb verb)
 
 static bool tell(struct session *s, enum milter_verb verb, char command, const void *data, size_t len)
 {
-    /* A message's end and what its client does unasked are told in any case. */
     if (milter_client_command(s->client, command, data, len, false, &s->answer, s->err) != RESULT_OK)
         return false;
     judge(s, verb);
@@ -331,7 +330,7 @@ static bool do_leave(struct session *s, char command)
 {
     s->over = s->all_over = s->all_over && command != SMFIC_QUIT_NC;
     s->closed = command == SMFIC_QUIT;
-    return tell(s, MILTER_VERBS, command, NULL, 0);
+    return milter_client_command(s->client, command, NULL, 0, false, &s->answer, s->err) == RESULT_OK;
 }
 
 static bool do_step(struct session *s, const struct milter_step *step)

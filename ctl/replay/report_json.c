@@ -111,9 +111,8 @@ json_t *report_json(const struct report *r)
 
 /* ---- the page ---- */
 
-static const char page[] =
-#include "ctl/replay/report_page.inc"
-    ;
+#include "ctl/replay/report_page.inc" /* page[] */
+
 static const char place[] = "/*REPORT*/null"; /* where the JSON goes */
 
 void report_html(const struct report *r, FILE *out)

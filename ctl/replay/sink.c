@@ -217,7 +217,6 @@ void sink_close(struct sink **s_p)
 {
     struct sink *s = *s_p;
     const uint64_t one = 1;
-    struct client *c;
     if (s == NULL)
         return;
     if (s->socket != NULL)
@@ -227,7 +226,7 @@ void sink_close(struct sink **s_p)
     msec_t deadline = clock_mono() + DRAIN_MAX;
     while (s->count > 0) {
         if (clock_mono() > deadline) {
-            LIST_FOREACH (c, &s->clients, link)
+            for (struct client *c = LIST_FIRST(&s->clients); c != NULL; c = LIST_NEXT(c, link))
                 shutdown(c->fd, SHUT_RDWR);
         }
         event_base_loop(loop_base(s->loop), EVLOOP_NONBLOCK);
