@@ -70,8 +70,10 @@ static void look_at_xclient(struct check *c, const struct listener *l)
     bool required = strcmp(want, "required") == 0;
     if (l->back || strcmp(want, "no") == 0 || l->offer.xclient & XCLIENT_ADDR || c->mta_said_xclient)
         return;
-    check_found(c->report, required ? CHECK_PROBLEM : CHECK_WARNING, "%s %s does not offer XCLIENT: %s", l->key,
-                l->endpoint, required ? "nothing is delivered" : "filters take others' mail for mail of this machine");
+    /* By LMTP mail passes no filters that could mistake it. */
+    check_found(c->report, required ? CHECK_PROBLEM : (l->lmtp ? CHECK_NOTE : CHECK_WARNING),
+                "%s %s does not offer XCLIENT: %s", l->key, l->endpoint,
+                required ? "nothing is delivered" : "filters take others' mail for mail of this machine");
     if (l->service != NULL)
         check_advise(c->report, "it is allowed in %s/master.cf, but not in force: postfix reload",
                      c->postfix->directory);

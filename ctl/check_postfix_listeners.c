@@ -259,6 +259,24 @@ static void look_at_soft_bounce(struct check *c, const struct listener *l)
     check_postfix_advise(c, l->service, "soft_bounce=no");
 }
 
+/* Who may use XCLIENT may pretend to be any client. */
+static void look_at_strangers(struct check *c)
+{
+    struct netaddr stranger;
+    netaddr_parse("192.0.2.1", 0, &stranger);
+    for (size_t i = 0; i < c->postfix->services.n; i++) {
+        const struct postfix_service *s = &c->postfix->services.items[i];
+        if (strcmp(s->command, "smtpd") != 0 ||
+            postfix_text_match(postfix_config_value(c->postfix, s, "smtpd_authorized_xclient_hosts"), &stranger) !=
+                POSTFIX_YES)
+            continue;
+        check_found(c->report, CHECK_PROBLEM,
+                    "\"%s %s\" lets everybody use XCLIENT: any client may pretend to be one of yours", s->name,
+                    s->type);
+        check_postfix_advise(c, s, "smtpd_authorized_xclient_hosts=%s", s == c->mta_in ? "127.0.0.0/8" : "");
+    }
+}
+
 /* ---- store.mta ---- */
 
 static void look_at_permission(struct check *c, const struct listener *l)
@@ -416,6 +434,7 @@ void check_postfix_listeners(struct check *c)
 {
     if (c->postfix == NULL)
         return;
+    look_at_strangers(c);
     bool in = runs(c, "bridge.listen") && strcmp(config_string(c->config, "bridge.mta-protocol"), "smtp") == 0;
     bool back = runs(c, "store.listen");
     if (in && back && c->mta_in != NULL && c->mta_in == c->mta_return) {

@@ -6,7 +6,7 @@
 #include "lib/mem.h"
 #include "lib/smtp_client.h"
 
-enum { GOODBYE = 50 /* ms for RSET and QUIT, so that the MTA need not log a lost connection */ };
+enum { GOODBYE = 20 /* ms for RSET and QUIT, so that the MTA need not log a lost connection */ };
 
 struct asking {
     struct loop *loop;

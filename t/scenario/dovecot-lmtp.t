@@ -64,6 +64,11 @@ for my $kind (qw(inet unix)) {
     $a->wait_settled;
     is scalar($b->mailbox($_)), 1, "$kind: $_ has it once" for qw(carol later);
 
+    # What the doctor says of it.
+    my @found = map { "$_->{level}: $_->{found}" } grep { $_->{check} eq 'mta' && $_->{found} =~ /bridge\.mta/ } @{$b->pontoon_json('check')->{findings}};
+    is scalar(grep { !/^(?:ok|note): / } @found), 0, "$kind: pontoon check has nothing against it" or diag @found;
+    ok scalar(grep { /^ok: .*refuses mail for other domains/ } @found), "$kind: but has asked it" or diag @found;
+
     # Large, and more than one transaction on a connection.
     my $large = Pontoon::Test::Mail->plain(subject => 'large', body => join '', map { "line $_ of many\r\n" } 1 .. 600_000);
     $a->submit(from => 'alice@a.test', to => ['bob@b.test'], message => $_) for $large, Pontoon::Test::Mail->plain;
