@@ -52,6 +52,13 @@ static const struct check_entry peer_checks[] = {
     {"clock", check_peer_clock},
 };
 
+bool check_is_set(const struct check *c, const char *key)
+{
+    size_t n;
+    config_list(c->config, key, &n);
+    return n > 0;
+}
+
 static void look(struct check *c, const struct check_entry *entries, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

@@ -10,6 +10,9 @@
 #include "ctl/postfix_config.h"
 #include "lib/config.h"
 
+/* What the checks of settings have said, so that those of answers need not say it again. */
+enum check_mta_said { MTA_SAID_XCLIENT = 1, MTA_SAID_NO_BRIDGE = 2, MTA_SAID_NO_RETURN = 4 };
+
 struct check {
     struct check_report *report;
     const struct config *config;
@@ -22,7 +25,7 @@ struct check {
     const char *sendmail_cf;                           /* of --sendmail-cf, or NULL: the system's */
     struct postfix_config *postfix;                    /* NULL: none that could be read */
     const struct postfix_service *mta_in, *mta_return; /* the listeners at bridge.mta and store.mta; or NULL */
-    bool mta_said_xclient;                             /* its settings' check has said why it offers none */
+    unsigned mta_said;                                 /* of enum check_mta_said */
 };
 
 enum { CHECK_WAIT = 10000 /* ms, for an endpoint's or a program's answer */ };
@@ -64,6 +67,9 @@ void check_sendmail(struct check *c);
 void check_peer_record(struct check *c);
 void check_peer_policy(struct check *c);
 void check_peer_clock(struct check *c);
+
+/* Whether a list of the configuration has anything in it: "bridge.listen" says that pontoon-bridge runs here. */
+bool check_is_set(const struct check *c, const char *key);
 
 /* Adds "it ends in …" to what was found about a certificate: ok, warning when soon, problem when over. */
 void check_certificate_dates(struct check_report *r, const char *what, msec_t ends, const char *advice);

@@ -68,7 +68,7 @@ static void look_at_xclient(struct check *c, const struct listener *l)
 {
     const char *want = config_string(c->config, "bridge.xclient");
     bool required = strcmp(want, "required") == 0;
-    if (l->back || strcmp(want, "no") == 0 || l->offer.xclient & XCLIENT_ADDR || c->mta_said_xclient)
+    if (l->back || strcmp(want, "no") == 0 || l->offer.xclient & XCLIENT_ADDR || c->mta_said & MTA_SAID_XCLIENT)
         return;
     /* By LMTP mail passes no filters that could mistake it. */
     check_found(c->report, required ? CHECK_PROBLEM : (l->lmtp ? CHECK_NOTE : CHECK_WARNING),
@@ -207,6 +207,8 @@ static void look_at(struct check *c, struct listener *l)
     if (netaddr_endpoint(l->endpoint, &l->address, &err) != RESULT_OK)
         return; /* the configuration's own test has said so */
     struct answer a = say_hello(c, &l->address, l->lmtp);
+    if (a.result != RESULT_OK && c->mta_said & (l->back ? MTA_SAID_NO_RETURN : MTA_SAID_NO_BRIDGE))
+        return;
     if (a.result != RESULT_OK) {
         check_found(c->report, CHECK_PROBLEM, "%s: %s", l->key, a.err.text);
         check_advise(c->report, "see that the MTA runs and listens there; %s",
@@ -240,19 +242,12 @@ static void look_at_lmtp(struct check *c)
     check_advise(c->report, "systemctl status pontoon-lmtp, and see its log; meanwhile mail waits in the MTA's queue");
 }
 
-static bool is_set(const struct check *c, const char *key)
-{
-    size_t n;
-    config_list(c->config, key, &n);
-    return n > 0;
-}
-
 void check_mta(struct check *c)
 {
     bool lmtp = strcmp(config_string(c->config, "bridge.mta-protocol"), "lmtp") == 0;
-    if (is_set(c, "bridge.listen"))
+    if (check_is_set(c, "bridge.listen"))
         look_at(c, &(struct listener){.key = "bridge.mta", .lmtp = lmtp, .service = c->mta_in});
-    if (is_set(c, "store.listen"))
+    if (check_is_set(c, "store.listen"))
         look_at(c, &(struct listener){.key = "store.mta", .back = true, .service = c->mta_return});
     look_at_lmtp(c);
 }

@@ -143,6 +143,17 @@ size_t check_postfix_asks(const struct check *c, const struct postfix_service *s
     return postfix_text_milters(value(c, s, "smtpd_milters"), list_r);
 }
 
+bool check_postfix_asks_ours(const struct check *c, const struct postfix_service *s)
+{
+    struct postfix_milter *list = NULL;
+    bool ours = false, chrooted = postfix_config_chrooted(c->postfix, s);
+    size_t n = strcmp(s->command, "smtpd") == 0 ? check_postfix_asks(c, s, &list) : 0;
+    for (size_t i = 0; !ours && i < n; i++)
+        ours = check_postfix_is_ours(c, list[i].endpoint, chrooted);
+    postfix_milters_free(&list, n);
+    return ours;
+}
+
 /* How Postfix should write ours, to mem_free(); NULL: a chrooted service does not see that path. */
 static char *our_name(const struct check *c, bool chrooted)
 {
@@ -327,11 +338,12 @@ static void advise_to_ask(struct check *c, const struct list *l)
     buf_printf(&line, "%s{ %s, default_action=tempfail }", line.len > 0 ? ", " : "",
                name != NULL ? name : "unix:pontoon/milter.sock");
     if (name == NULL)
-        check_advise(c->report,
-                     "smtpd is chrooted to %s and sees nothing else: milter { socket = "
-                     "\"unix:%s/pontoon/milter.sock\" socket-group = %s } in %s, and in %s/main.cf: smtpd_milters = %s",
-                     queue, queue, value(c, NULL, "mail_owner"), config_path(c->config), c->postfix->directory,
-                     buf_str(&line));
+        check_advise(
+            c->report,
+            "smtpd is chrooted to %s and sees nothing else: milter { socket = "
+            "\"unix:%s/pontoon/milter.sock\" socket-group = %s } in %s, and in %s/main.cf: smtpd_milters = %s, "
+            "and non_smtpd_milters = $smtpd_milters",
+            queue, queue, value(c, NULL, "mail_owner"), config_path(c->config), c->postfix->directory, buf_str(&line));
     else
         check_postfix_advise(c, l->where, "smtpd_milters = %s%s", buf_str(&line),
                              l->where == NULL ? ", and non_smtpd_milters = $smtpd_milters" : "");

@@ -10,6 +10,8 @@
 
 /* The milters that a service of smtpd asks: none with no_milters. To postfix_milters_free(). */
 size_t check_postfix_asks(const struct check *c, const struct postfix_service *s, struct postfix_milter **list_r);
+/* Whether it is a service of smtpd that asks pontoon-milter. */
+bool check_postfix_asks_ours(const struct check *c, const struct postfix_service *s);
 /* Whether that milter is pontoon-milter, as a service that is chrooted or not reaches it. */
 bool check_postfix_is_ours(const struct check *c, const char *endpoint, bool chrooted);
 

@@ -110,11 +110,8 @@ static void look_at_processes(struct check *c, const struct listener *l)
 static void look_at_milters(struct check *c, const struct listener *l)
 {
     struct postfix_milter *list;
-    bool chrooted = postfix_config_chrooted(c->postfix, l->service), ours = false;
     size_t n = check_postfix_asks(c, l->service, &list);
-    for (size_t i = 0; i < n; i++)
-        ours = ours || check_postfix_is_ours(c, list[i].endpoint, chrooted);
-    if (ours) {
+    if (check_postfix_asks_ours(c, l->service)) {
         check_found(c->report, CHECK_PROBLEM,
                     "the listener at %s (%s) asks pontoon-milter about mail that comes from pontoon: it "
                     "would run in a circle",
@@ -146,7 +143,7 @@ static void look_at_xclient(struct check *c, const struct listener *l)
                                               : "filters take others' mail for mail of this machine");
     check_postfix_advise(c, l->service, "smtpd_authorized_xclient_hosts=%s",
                          loopback(&l->client) ? "127.0.0.0/8" : client);
-    c->mta_said_xclient = true;
+    c->mta_said |= MTA_SAID_XCLIENT;
 }
 
 static void look_at_trust(struct check *c, const struct listener *l)
@@ -338,6 +335,18 @@ static void look_at_copies(struct check *c, const struct listener *l)
 
 /* ---- which listeners ---- */
 
+/* Those of conf/postfix-master.cf.snippet. */
+static const char bridge_settings[] =
+    "-o syslog_name=postfix/pontoon-in -o smtpd_authorized_xclient_hosts=127.0.0.0/8 -o mynetworks= "
+    "-o local_header_rewrite_clients= -o smtpd_sasl_auth_enable=no -o smtpd_tls_security_level=none -o smtpd_milters= "
+    "-o smtpd_client_connection_count_limit=0 -o smtpd_error_sleep_time=0 -o smtpd_soft_error_limit=1000 "
+    "-o smtpd_hard_error_limit=1000";
+static const char return_settings[] =
+    "-o syslog_name=postfix/pontoon-return -o mynetworks=127.0.0.0/8 -o local_header_rewrite_clients= "
+    "-o smtpd_relay_restrictions=permit_mynetworks,reject -o smtpd_recipient_restrictions=permit_mynetworks,reject "
+    "-o smtpd_sasl_auth_enable=no -o smtpd_tls_security_level=none -o smtpd_milters= "
+    "-o receive_override_options=no_header_body_checks -o smtpd_client_connection_count_limit=0";
+
 static bool is_ours(const struct netaddr *a)
 {
     struct ifaddrs *all = NULL;
@@ -383,10 +392,9 @@ static bool find(struct check *c, struct listener *l)
     if (l->service == NULL) {
         check_found(c->report, CHECK_PROBLEM, "no service in %s/master.cf listens at %s (%s)", c->postfix->directory,
                     endpoint, l->key);
-        check_advise(c->report,
-                     "add it with the settings that conf/postfix-master.cf.snippet has for %s: \"%s inet n - y - - "
-                     "smtpd\" and its -o lines; then: postfix reload",
-                     l->key, endpoint);
+        check_advise(c->report, "add to it, in one line: %s inet n - y - - smtpd %s; then: postfix reload", endpoint,
+                     l->back ? return_settings : bridge_settings);
+        c->mta_said |= l->back ? MTA_SAID_NO_RETURN : MTA_SAID_NO_BRIDGE;
         return false;
     }
     if (strcmp(l->service->command, "smtpd") != 0) {
@@ -423,20 +431,13 @@ static void look_at(struct check *c, struct listener *l)
         check_found(c->report, CHECK_OK, "\"%s inet\" is as %s needs it", l->service->name, l->key);
 }
 
-static bool runs(const struct check *c, const char *listen)
-{
-    size_t n;
-    config_list(c->config, listen, &n);
-    return n > 0;
-}
-
 void check_postfix_listeners(struct check *c)
 {
     if (c->postfix == NULL)
         return;
     look_at_strangers(c);
-    bool in = runs(c, "bridge.listen") && strcmp(config_string(c->config, "bridge.mta-protocol"), "smtp") == 0;
-    bool back = runs(c, "store.listen");
+    bool in = check_is_set(c, "bridge.listen") && strcmp(config_string(c->config, "bridge.mta-protocol"), "smtp") == 0;
+    bool back = check_is_set(c, "store.listen");
     if (in && back && c->mta_in != NULL && c->mta_in == c->mta_return) {
         check_found(c->report, CHECK_PROBLEM,
                     "bridge.mta and store.mta are one listener, \"%s inet\": either what comes from outside "

@@ -4,7 +4,6 @@
 
 #include "ctl/check_postfix.h"
 #include "ctl/show.h"
-#include "lib/mem.h"
 
 static const char *value(const struct check *c, const struct postfix_service *s, const char *name)
 {
@@ -92,22 +91,11 @@ static void look_at_relayhost(struct check *c)
 
 /* ---- what comes behind the milters ---- */
 
-static bool asks_ours(const struct check *c, const struct postfix_service *s)
-{
-    struct postfix_milter *list = NULL;
-    bool ours = false;
-    size_t n = strcmp(s->command, "smtpd") == 0 ? check_postfix_asks(c, s, &list) : 0;
-    for (size_t i = 0; i < n; i++)
-        ours = ours || check_postfix_is_ours(c, list[i].endpoint, postfix_config_chrooted(c->postfix, s));
-    postfix_milters_free(&list, n);
-    return ours;
-}
-
 static void look_at_content_filter(struct check *c)
 {
     for (size_t i = 0; i < c->postfix->services.n; i++) {
         const struct postfix_service *s = &c->postfix->services.items[i];
-        if (!asks_ours(c, s) || *value(c, s, "content_filter") == '\0')
+        if (!check_postfix_asks_ours(c, s) || *value(c, s, "content_filter") == '\0')
             continue;
         check_found(c->report, CHECK_WARNING,
                     "content_filter %s (%s) comes behind pontoon-milter: what is diverted has not passed it",

@@ -5,7 +5,6 @@
 #include "ctl/access.h"
 #include "ctl/check_postfix.h"
 #include "ctl/processes.h"
-#include "lib/mem.h"
 
 enum {
     OTHER_FILES = 64,      /* databases, log, sockets, event queues */
@@ -40,13 +39,7 @@ static uint64_t files_of_milter(const struct check *c)
     uint64_t sessions = 0;
     for (size_t i = 0; c->postfix != NULL && i < c->postfix->services.n; i++) {
         const struct postfix_service *s = &c->postfix->services.items[i];
-        struct postfix_milter *list = NULL;
-        bool asks = false, chrooted = postfix_config_chrooted(c->postfix, s);
-        size_t n = strcmp(s->command, "smtpd") == 0 ? check_postfix_asks(c, s, &list) : 0;
-        for (size_t m = 0; m < n; m++)
-            asks = asks || check_postfix_is_ours(c, list[m].endpoint, chrooted);
-        postfix_milters_free(&list, n);
-        sessions += asks ? postfix_config_processes(c->postfix, s) : 0;
+        sessions += check_postfix_asks_ours(c, s) ? postfix_config_processes(c->postfix, s) : 0;
     }
     return 2 * sessions + OTHER_FILES;
 }

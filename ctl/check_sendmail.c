@@ -214,19 +214,12 @@ static void look_at_listener(struct check *c, const struct sendmail *s, const ch
     mem_free(&filters);
 }
 
-static bool is_set(const struct check *c, const char *key)
-{
-    size_t n;
-    config_list(c->config, key, &n);
-    return n > 0;
-}
-
 static void look_at(struct check *c, const struct sendmail *s)
 {
     look_at_filter(c, s);
-    if (is_set(c, "store.listen"))
+    if (check_is_set(c, "store.listen"))
         look_at_listener(c, s, "store.mta", "pontoon-return");
-    if (!is_set(c, "bridge.listen") || strcmp(config_string(c->config, "bridge.mta-protocol"), "smtp") != 0)
+    if (!check_is_set(c, "bridge.listen") || strcmp(config_string(c->config, "bridge.mta-protocol"), "smtp") != 0)
         return;
     look_at_listener(c, s, "bridge.mta", "pontoon-in");
     if (strcmp(config_string(c->config, "bridge.xclient"), "required") == 0) {
@@ -235,7 +228,7 @@ static void look_at(struct check *c, const struct sendmail *s)
                     config_where(c->config, "bridge.xclient"));
         check_advise(c->report, "bridge { xclient = no } in %s; then: systemctl restart pontoon-bridge",
                      config_path(c->config));
-        c->mta_said_xclient = true;
+        c->mta_said |= MTA_SAID_XCLIENT;
     }
 }
 

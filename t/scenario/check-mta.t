@@ -58,6 +58,7 @@ sub faults {
     is $code, (scalar(grep { $_->{level} eq 'problem' } @$findings) ? 1 : 0), "$what: exit $code";
     $a->{settings} = {%settings};
     $a->configure if $how->{config};
+    return @all;
 }
 
 # ---- well ----
@@ -136,9 +137,14 @@ faults('what returns is refused, or runs in a circle', {return => ['mynetworks=1
     qr/^problem listener: .*store\.mta\) does not have 127\.0\.0\.1 in mynetworks.* -o mynetworks=127\.0\.0\.0\/8;/,
     qr/^problem mta-settings: .*store\.mta\) takes 1000000 bytes at most.* -o message_size_limit=314572800/,
     qr/^problem listener: .*store\.mta\) asks pontoon-milter/);
-faults('no listeners', {edit => sub { $_[0] =~ s/^(?:\Q$in\E|\Q$return\E) inet.*\n(?:  .*\n)*//mgr }},
-    qr/^problem listener: no service in \S+ listens at \Q$in\E \(bridge\.mta\) -> add it .*"\Q$in\E inet/,
-    qr/^problem listener: no service in \S+ listens at \Q$return\E \(store\.mta\)/);
+my $without = sub { $_[0] =~ s/^(?:\Q$in\E|\Q$return\E) inet.*\n(?:  .*\n)*//mgr };
+my @advice = faults('no listeners', {edit => $without},
+    qr/^problem listener: no service in \S+ listens at \Q$in\E \(bridge\.mta\) -> add to it, in one line: \Q$in\E inet/,
+    qr/^problem listener: no service in \S+ listens at \Q$return\E \(store\.mta\) -> add to it/);
+my %line = map { /in one line: (\S+) (.*); then: postfix reload$/ ? ($1 => "$2\n") : () } @advice;
+my %snippet = snippet('master') =~ /^\S+:(1002[56]) (inet .*\n(?:  .*\n)*)/mg;
+is $line{$_->[0]} =~ s/\s+/ /gr, $snippet{$_->[1]} =~ s/\s+/ /gr, "the advice is what the snippet has for $_->[1]" for [$in, 10025], [$return, 10026];
+faults('what was advised', {edit => sub { $without->($_[0]) . join '', map { "$_ $line{$_}" } sort keys %line }, quiet => qr/^(?:listener|milter|mta-settings)$/});
 faults('one listener for both, without XCLIENT', {config => {'bridge.mta' => $return, 'bridge.xclient' => 'no'}},
     qr/^problem listener: bridge\.mta and store\.mta are one listener/, qr/^problem listener: .*in mynetworks: what others send is trusted as our own/);
 
@@ -164,7 +170,8 @@ faults('an MTA that refuses our own domain, without XCLIENT', {reload => 1, inje
     qr/^warning listener: .*does not let 127\.0\.0\.1 use XCLIENT: filters take/, qr/^problem mta: bridge\.mta .* refuses mail for postmaster\@a\.test: 550 5\.7\.1 .*not from you -> /);
 faults('configured, but not reloaded', {}, qr/^problem mta: bridge\.mta .* does not offer XCLIENT: nothing is delivered -> it is allowed in \S+, but not in force: postfix reload/);
 faults('reloaded', {reload => 1, quiet => qr/^(?:mta|listener)$/});
-faults('no MTA', {config => {'bridge.mta' => $a->address . ':9', 'store.mta' => $a->address . ':9'}},
+my ($nine, $ten) = map { $a->address . ":$_" } 9, 10;
+faults('no MTA', {config => {'bridge.mta' => $nine, 'store.mta' => $ten}, edit => sub { $_[0] =~ s/^\Q$in\E /$nine /mr =~ s/^\Q$return\E /$ten /mr }},
     qr/^problem mta: bridge\.mta: connect to \S+:9: Connection refused -> see that the MTA runs/, qr/^problem mta: store\.mta: connect to/);
 
 # ---- our own listeners ----
