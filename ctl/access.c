@@ -118,3 +118,8 @@ enum result access_as(const struct access_user *u, const char *path, int want, s
     mem_free(&folder);
     return r == RESULT_OK ? check_one(u, path, want, err) : r;
 }
+
+bool access_was_denied(const char *text)
+{
+    return geteuid() != 0 && strstr(text, strerror(EACCES)) != NULL;
+}

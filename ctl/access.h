@@ -33,4 +33,7 @@ void access_daemon_user(const struct config *config, const char *section, struct
 /* `want`: of R_OK, W_OK, X_OK. RESULT_PERM says at which folder or file it fails; RESULT_TEMP: could not be looked at. */
 enum result access_as(const struct access_user *u, const char *path, int want, struct error *err);
 
+/* Whether what was said when something failed means that this command, not run as root, may not do it. */
+bool access_was_denied(const char *text);
+
 #endif

@@ -46,10 +46,8 @@ static const struct check_entry site_checks[] = {
 };
 
 static const struct check_entry peer_checks[] = {
-    {"record", check_peer_record},
-    {"policy", check_peer_policy},
-    {"endpoint", check_endpoints},
-    {"clock", check_peer_clock},
+    {"record", check_peer_record}, {"policy", check_peer_policy}, {"endpoint", check_peer_endpoints},
+    {"known", check_peer_known},   {"clock", check_peer_clock},
 };
 
 bool check_is_set(const struct check *c, const char *key)
@@ -120,6 +118,7 @@ static int run(const struct ctl *ctl, struct check *c, const char *domain)
     check_report_free(&c->report);
     free_lookups(c);
     postfix_config_free(&c->postfix);
+    mem_free(&c->own_policy);
     net_close(&c->net);
     return code;
 }

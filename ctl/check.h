@@ -9,6 +9,7 @@
 #include "ctl/net.h"
 #include "ctl/postfix_config.h"
 #include "lib/config.h"
+#include "lib/own_policy.h"
 
 /* What the checks of settings have said, so that those of answers need not say it again. */
 enum check_mta_said { MTA_SAID_XCLIENT = 1, MTA_SAID_NO_BRIDGE = 2, MTA_SAID_NO_RETURN = 4 };
@@ -20,6 +21,8 @@ struct check {
     /* Of a partner, else of our first domains; looked up by the check of records, for those behind it. */
     struct net_lookup *lookups;
     size_t nlookups;
+    char *own_policy;                       /* the document that our configuration makes; NULL: it can't be made */
+    char own_policy_id[OWN_POLICY_ID_SIZE]; /* of it, or "1" */
     /* The MTA of this machine. */
     const char *postfix_directory;                     /* of --postfix-config, or NULL: the system's */
     const char *sendmail_cf;                           /* of --sendmail-cf, or NULL: the system's */
@@ -30,6 +33,9 @@ struct check {
 
 enum { CHECK_WAIT = 10000 /* ms, for an endpoint's or a program's answer */ };
 #define CHECK_CERTIFICATE_SOON (14LL * 24 * 3600 * 1000) /* ms: renewing by ACME should have happened long before */
+
+/* Whether a daemon ("milter", "store", "bridge") is meant to run here: it is installed, and the configuration has what it needs. */
+bool check_runs_here(const struct check *c, const char *section);
 
 /* Our own site, in this order. */
 void check_config_daemons(struct check *c);
@@ -63,9 +69,11 @@ void check_mta(struct check *c);        /* by SMTP and LMTP */
 bool check_sendmail_is_here(const struct check *c);
 void check_sendmail(struct check *c);
 
-/* A partner, whose domain is in lookups[0]; then check_endpoints(). */
+/* A partner, whose domain is in lookups[0]. */
 void check_peer_record(struct check *c);
 void check_peer_policy(struct check *c);
+void check_peer_endpoints(struct check *c);
+void check_peer_known(struct check *c);
 void check_peer_clock(struct check *c);
 
 /* Whether a list of the configuration has anything in it: "bridge.listen" says that pontoon-bridge runs here. */

@@ -16,7 +16,10 @@ void check_certificate_dates(struct check_report *r, const char *what, msec_t en
     char when[SHOW_WHEN_SIZE], age[SHOW_AGE_SIZE];
     msec_t left = ends - clock_now();
     show_when(ends, when);
-    if (left < 0) {
+    if (ends == 0) {
+        check_found(r, CHECK_NOTE, "%s: when the certificate ends can't be told", what);
+        check_advise(r, "look at it by hand: openssl x509 -noout -enddate");
+    } else if (left < 0) {
         check_found(r, CHECK_PROBLEM, "%s: the certificate has expired, on %s", what, when);
         check_advise(r, "%s", advice);
     } else if (left < CHECK_CERTIFICATE_SOON) {

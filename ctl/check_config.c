@@ -1,13 +1,38 @@
 /* The configuration: what the daemons' own tests say, and settings that are right but worth a word. */
 #include <string.h>
 
+#include "ctl/access.h"
 #include "ctl/check.h"
+#include "ctl/probe.h"
 #include "ctl/program.h"
 #include "lib/mem.h"
 #include "lib/own_policy.h"
 
-static const char *const daemons[] = {"pontoon-milter", "pontoon-store", "pontoon-bridge"};
-enum { DAEMONS = sizeof daemons / sizeof *daemons };
+static const char *const sections[] = {"milter", "lmtp", "store", "bridge"};
+enum { DAEMONS = sizeof sections / sizeof *sections };
+
+/*
+ * A store and a bridge need a certificate; of the two that take outgoing mail, a site may have either. What is not
+ * installed does not run.
+ */
+bool check_runs_here(const struct check *c, const char *section)
+{
+    struct error err;
+    char *program = mem_printf("pontoon-%s", section), *path = program_of_ours(program);
+    bool runs = path != NULL;
+    mem_free(&path);
+    mem_free(&program);
+    if (strcmp(section, "store") == 0 || strcmp(section, "bridge") == 0) {
+        char *key = mem_printf("%s.certificate", section);
+        runs = runs && config_string(c->config, key)[0] != '\0';
+        mem_free(&key);
+    } else {
+        bool milter = probe_endpoint(config_string(c->config, "milter.socket"), CHECK_WAIT, &err);
+        bool lmtp = probe_endpoint(config_string(c->config, "lmtp.listen"), CHECK_WAIT, &err);
+        runs = runs && (strcmp(section, "lmtp") == 0 ? lmtp : milter || !lmtp);
+    }
+    return runs;
+}
 
 /* ---- the daemons' own tests ---- */
 
@@ -38,6 +63,9 @@ static void test_daemon(struct check *c, const char *name)
     } else {
         if (p.code == 0) {
             check_found(c->report, CHECK_OK, "%s takes %s", name, config_path(c->config));
+        } else if (access_was_denied(p.errors)) {
+            check_found(c->report, CHECK_NOTE, "%s can't be asked by this user: %s", name, last_line(p.errors));
+            check_advise(c->report, "run this as root");
         } else {
             check_found(c->report, CHECK_PROBLEM, "%s refuses the configuration: %s", name, last_line(p.errors));
             check_advise(c->report, "mend it, then: %s -t -c %s", path, config_path(c->config));
@@ -71,8 +99,13 @@ static void compare_version(struct check *c, const char *name)
 void check_config_daemons(struct check *c)
 {
     for (int i = 0; i < DAEMONS; i++) {
-        test_daemon(c, daemons[i]);
-        compare_version(c, daemons[i]);
+        char *program = mem_printf("pontoon-%s", sections[i]);
+        if (check_runs_here(c, sections[i]))
+            test_daemon(c, program);
+        else
+            check_found(c->report, CHECK_OK, "%s does not run here", program);
+        compare_version(c, program);
+        mem_free(&program);
     }
 }
 

@@ -1,6 +1,7 @@
 /* The databases themselves: does each hold together. */
 #include <sys/stat.h>
 
+#include "ctl/access.h"
 #include "ctl/check.h"
 #include "lib/jobs.h"
 #include "lib/store.h"
@@ -11,7 +12,7 @@ static void say(struct check *c, const char *what, enum result r, const struct e
 {
     if (r == RESULT_OK) {
         check_found(c->report, CHECK_OK, "the database of %s holds together", what);
-    } else if (r == RESULT_TEMP) {
+    } else if (r == RESULT_TEMP || access_was_denied(err->text)) {
         check_found(c->report, CHECK_NOTE, "the database of %s was not looked through: %s", what, err->text);
     } else {
         check_found(c->report, CHECK_PROBLEM, "%s", err->text);

@@ -18,8 +18,11 @@ static void say_no_record(struct check *c, const struct net_lookup *l)
         check_found(c->report, CHECK_OK, "%s has no record, as policy.mode is none", l->domain);
         return;
     }
-    check_found(c->report, CHECK_PROBLEM, "%s takes no part, as the others see it: %s", l->domain, l->err.text);
-    check_advise(c->report, "publish exactly one record: _sender-store.%s. TXT \"v=SSMP1; id=1\"", l->domain);
+    /* Without one all mail goes by SMTP, as before; a wrong one is a mistake that somebody waits to be told of. */
+    check_found(c->report, l->absent ? CHECK_WARNING : CHECK_PROBLEM, "%s takes no part, as the others see it: %s",
+                l->domain, l->err.text);
+    check_advise(c->report, "publish exactly one record: _sender-store.%s. TXT \"v=SSMP1; id=%s\"", l->domain,
+                 c->own_policy_id);
 }
 
 static void look_at_record(struct check *c, const struct net_lookup *l)
@@ -33,6 +36,12 @@ static void look_at_record(struct check *c, const struct net_lookup *l)
     } else if (own_policy_mode(c->config) == POLICY_NONE) {
         check_found(c->report, CHECK_NOTE, "_sender-store.%s still has a record, while policy.mode is none", l->domain);
         check_advise(c->report, "change its id once, so that the others see the mode; remove it after policy.max-age");
+    } else if (own_policy_id_has_form(l->txt_id) && c->own_policy != NULL && strcmp(l->txt_id, c->own_policy_id) != 0) {
+        check_found(c->report, CHECK_WARNING,
+                    "_sender-store.%s has the id of another policy than the present one (%s): others keep the old one",
+                    l->domain, l->txt_id);
+        check_advise(c->report, "change the record: _sender-store.%s. TXT \"v=SSMP1; id=%s\"", l->domain,
+                     c->own_policy_id);
     } else if (l->ttl > TTL_LONG) {
         check_found(c->report, CHECK_WARNING, "_sender-store.%s, id %s, has a TTL of %u s", l->domain, l->txt_id,
                     l->ttl);
@@ -42,8 +51,22 @@ static void look_at_record(struct check *c, const struct net_lookup *l)
     }
 }
 
+/* Made once, for the record, too: its advice names the id that belongs to it. */
+static void make_own_policy(struct check *c)
+{
+    struct error err;
+    snprintf(c->own_policy_id, sizeof c->own_policy_id, "1");
+    if (own_policy_write(c->config, &c->own_policy, &err) == RESULT_OK) {
+        own_policy_id(c->own_policy, c->own_policy_id);
+        return;
+    }
+    check_found(c->report, CHECK_NOTE, "the policy can't be compared with the configuration: %s", err.text);
+    check_advise(c->report, "run this as root, and see what is said about keys");
+}
+
 void check_discovery_record(struct check *c)
 {
+    make_own_policy(c);
     const char *const *domains = config_list(c->config, "domains", &c->nlookups);
     c->lookups = mem_zero(c->nlookups, sizeof *c->lookups);
     for (size_t i = 0; i < c->nlookups; i++)
@@ -113,13 +136,6 @@ static void look_at_policy(struct check *c, const struct net_lookup *l, const ch
 
 void check_discovery_policy(struct check *c)
 {
-    char *own = NULL;
-    struct error err;
-    if (own_policy_write(c->config, &own, &err) != RESULT_OK) {
-        check_found(c->report, CHECK_NOTE, "the policy can't be compared with the configuration: %s", err.text);
-        check_advise(c->report, "run this as root, and see what is said about keys");
-    }
     for (size_t i = 0; i < c->nlookups; i++)
-        look_at_policy(c, &c->lookups[i], own);
-    mem_free(&own);
+        look_at_policy(c, &c->lookups[i], c->own_policy);
 }

@@ -6,9 +6,6 @@
 #include "lib/json.h"
 #include "lib/mem.h"
 
-/* No store has it; it is asked for without a token. */
-#define NO_MESSAGE "00000000000000000000000000"
-
 struct endpoints {
     struct net_get gets[2 * POLICY_URLS_MAX];
     const char *bases[2 * POLICY_URLS_MAX];
@@ -20,7 +17,7 @@ static void add(struct endpoints *e, const char *base, bool inbound)
 {
     if (e->n == sizeof e->bases / sizeof *e->bases)
         return;
-    e->gets[e->n].url = mem_printf("%s/%s", base, inbound ? "notifications" : "messages/" NO_MESSAGE);
+    e->gets[e->n].url = mem_printf("%s/%s", base, inbound ? "notifications" : "messages");
     e->bases[e->n] = base;
     e->inbound[e->n++] = inbound;
 }
@@ -63,11 +60,11 @@ static bool look_at_inbound(struct check *c, const char *base, const struct net_
     return false;
 }
 
-/* A store refuses whoever has no token, in a document of its own kind. */
+/* A store without a status resource refuses in a document of its own kind. */
 static bool look_at_outbound(struct check *c, const char *base, const struct net_get *g)
 {
     int status = g->response.status;
-    if ((status == 401 || status == 404 || status == 410) && is_type(g, "application/problem+json"))
+    if ((status == 200 && speaks_ssmp1(g)) || (status == 404 && is_type(g, "application/problem+json")))
         return true;
     if (status == 503 || status == 429) {
         check_found(c->report, CHECK_WARNING, "outbound %s serves nothing just now: %s", base, g->text);
@@ -98,13 +95,9 @@ static void look_at(struct check *c, const struct endpoints *e, size_t i)
     mem_free(&what);
 }
 
-static void check_endpoints_of(struct check *c, const struct policy *policy)
+/* Asks all, and frees. */
+static void ask_all(struct check *c, struct endpoints *e)
 {
-    struct endpoints *e = mem_zero(1, sizeof *e);
-    for (size_t i = 0; i < policy->ninbound; i++)
-        add(e, policy->inbound[i], true);
-    for (size_t i = 0; i < policy->noutbound; i++)
-        add(e, policy->outbound[i], false);
     net_get_all(&c->net, e->gets, e->n, CHECK_WAIT);
     for (size_t i = 0; i < e->n; i++) {
         look_at(c, e, i);
@@ -113,13 +106,43 @@ static void check_endpoints_of(struct check *c, const struct policy *policy)
     mem_free(&e);
 }
 
-/* All our domains have one policy: one of them that could be had is enough. */
+static struct endpoints *endpoints_of_policy(const struct policy *policy)
+{
+    struct endpoints *e = mem_zero(1, sizeof *e);
+    for (size_t i = 0; i < policy->ninbound; i++)
+        add(e, policy->inbound[i], true);
+    for (size_t i = 0; i < policy->noutbound; i++)
+        add(e, policy->outbound[i], false);
+    return e;
+}
+
+static struct endpoints *endpoints_of_config(const struct config *config)
+{
+    struct endpoints *e = mem_zero(1, sizeof *e);
+    size_t n;
+    const char *const *urls = config_list(config, "policy.inbound", &n);
+    for (size_t i = 0; i < n; i++)
+        add(e, urls[i], true);
+    urls = config_list(config, "policy.outbound", &n);
+    for (size_t i = 0; i < n; i++)
+        add(e, urls[i], false);
+    return e;
+}
+
+/* All our domains have one policy: one of them that could be had is enough. If none can be had, the configuration says what it will be. */
 void check_endpoints(struct check *c)
 {
     for (size_t i = 0; i < c->nlookups; i++) {
         if (c->lookups[i].policy != NULL) {
-            check_endpoints_of(c, c->lookups[i].policy);
+            ask_all(c, endpoints_of_policy(c->lookups[i].policy));
             return;
         }
     }
+    ask_all(c, endpoints_of_config(c->config));
+}
+
+void check_peer_endpoints(struct check *c)
+{
+    if (c->lookups[0].policy != NULL)
+        ask_all(c, endpoints_of_policy(c->lookups[0].policy));
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "ctl/access.h"
 #include "ctl/check.h"
 #include "ctl/probe.h"
 #include "ctl/show.h"
@@ -23,19 +24,25 @@ static void look_at_daemon(struct check *c, const char *program, const char *end
         check_found(c->report, CHECK_OK, "%s answers at %s", program, endpoint);
         return;
     }
+    if (access_was_denied(err.text)) {
+        check_found(c->report, CHECK_NOTE, "%s at %s can't be asked by this user: %s", program, endpoint, err.text);
+        check_advise(c->report, "run this as root");
+        return;
+    }
     check_found(c->report, CHECK_PROBLEM, "%s does not answer at %s: %s", program, endpoint, err.text);
     check_advise(c->report, "systemctl status %s, and see its log; %s -t tests its configuration", program, program);
 }
 
 void check_machine_daemons(struct check *c)
 {
-    size_t n;
-    look_at_daemon(c, "pontoon-milter", config_string(c->config, "milter.socket"));
+    size_t n = 0;
+    if (check_runs_here(c, "milter"))
+        look_at_daemon(c, "pontoon-milter", config_string(c->config, "milter.socket"));
     const char *const *list = config_list(c->config, "store.listen", &n);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && check_runs_here(c, "store"); i++)
         look_at_daemon(c, "pontoon-store", list[i]);
     list = config_list(c->config, "bridge.listen", &n);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n && check_runs_here(c, "bridge"); i++)
         look_at_daemon(c, "pontoon-bridge", list[i]);
 }
 
@@ -80,9 +87,12 @@ void check_machine_queue(struct check *c)
     if (r == RESULT_OK)
         r = store_stats(store, &stats, &err);
     store_close(&store);
-    if (r != RESULT_OK) {
+    if (r != RESULT_OK && access_was_denied(err.text)) {
+        check_found(c->report, CHECK_NOTE, "the store can't be read by this user: %s", err.text);
+        check_advise(c->report, "run this as root");
+    } else if (r != RESULT_OK) {
         check_found(c->report, CHECK_PROBLEM, "the store can't be read: %s", err.text);
-        check_advise(c->report, "run this as root; if pontoon-store can't read it either, see its log");
+        check_advise(c->report, "if pontoon-store can't read it either, see its log");
     } else if (stats.oldest != 0 && clock_now() - stats.oldest > OLD) {
         check_found(c->report, CHECK_WARNING, "the oldest of %llu messages under way waits for more than an hour",
                     (unsigned long long)stats.messages);

@@ -103,6 +103,7 @@ static void looked(void *arg, struct discovery_found *found)
     if (found->result != RESULT_OK)
         l->err = found->err;
     l->no_record = found->no_record;
+    l->absent = found->absent;
     memcpy(l->txt_id, found->txt_id, sizeof l->txt_id);
     l->ttl = found->ttl;
     l->policy = found->policy;

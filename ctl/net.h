@@ -38,7 +38,7 @@ struct net_lookup {
     char domain[DOMAIN_MAX + 1]; /* the caller sets it; the rest is the answer */
     enum result result;
     struct error err;
-    bool no_record;
+    bool no_record, absent; /* as struct discovery_found has them */
     char txt_id[POLICY_TXT_ID_MAX + 1];
     uint32_t ttl;
     struct policy *policy; /* or NULL */

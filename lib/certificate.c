@@ -93,7 +93,13 @@ msec_t certificate_begins(const struct certificate *c)
 msec_t certificate_of_peer_ends(const SSL *session)
 {
     const X509 *peer = SSL_get0_peer_certificate(session);
-    return peer != NULL ? moment(X509_get0_notAfter(peer)) : 0;
+    STACK_OF(X509) *chain = SSL_get0_verified_chain(session);
+    msec_t first = peer != NULL ? moment(X509_get0_notAfter(peer)) : 0;
+    for (int i = 0; peer != NULL && i < sk_X509_num(chain); i++) { /* -1 for NULL */
+        msec_t t = moment(X509_get0_notAfter(sk_X509_value(chain, i)));
+        first = t < first ? t : first;
+    }
+    return first;
 }
 
 /* ---- names and trust ---- */

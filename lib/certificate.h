@@ -28,7 +28,7 @@ bool certificate_names(const struct certificate *c, const char *host);
  */
 enum result certificate_verify(const struct certificate *c, const char *ca_file, struct error *err);
 
-/* When the certificate that the peer of a session showed runs out; 0: it showed none. */
+/* When the first certificate of the chain by which a peer was believed runs out; 0: it showed none. */
 msec_t certificate_of_peer_ends(const SSL *session);
 
 #endif

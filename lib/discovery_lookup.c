@@ -77,6 +77,7 @@ static enum result pick_record(struct discovery_lookup *l, const struct dns_txt 
     struct error err;
     unsigned ours = 0;
     enum result picked = RESULT_PERM;
+    l->found.absent = true;
     error_set(&l->found.err, RESULT_PERM, "no sender-store record among the TXT records of _sender-store.%s",
               l->domain);
     for (size_t i = 0; i < n; i++) {
@@ -86,6 +87,7 @@ static enum result pick_record(struct discovery_lookup *l, const struct dns_txt 
             continue;
         ours++;
         picked = r;
+        l->found.absent = false;
         if (r == RESULT_OK)
             snprintf(l->found.txt_id, sizeof l->found.txt_id, "%s", id);
         else
@@ -104,10 +106,12 @@ static void on_record(void *arg, enum result result, const struct dns_txt *recor
         lookup_free(l);
         return;
     }
-    if (result == RESULT_OK)
+    if (result == RESULT_OK) {
         result = pick_record(l, records, n);
-    else
+    } else {
+        l->found.absent = result == RESULT_PERM;
         l->found.err = *err;
+    }
     l->found.ttl = ttl;
     if (result != RESULT_OK) {
         l->found.no_record = result == RESULT_PERM;

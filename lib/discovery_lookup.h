@@ -17,6 +17,7 @@ struct discovery_found {
     enum result result; /* OK; PERM: takes no part; TEMP: could not be found out */
     struct error err;
     bool no_record; /* PERM by the record: whatever policy there was is withdrawn */
+    bool absent;    /* of these, that there is none: neither malformed nor several */
     char txt_id[POLICY_TXT_ID_MAX + 1];
     uint32_t ttl;          /* of the record */
     struct policy *policy; /* for the callee to take (set to NULL); NULL with RESULT_OK: the id is the known one */

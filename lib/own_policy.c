@@ -3,8 +3,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "lib/digest.h"
 #include "lib/jws.h"
 #include "lib/mem.h"
 
@@ -106,4 +108,17 @@ enum result own_policy_write(const struct config *config, char **document_r, str
     }
     *document_r = text;
     return RESULT_OK;
+}
+
+void own_policy_id(const char *document, char out[OWN_POLICY_ID_SIZE])
+{
+    uint8_t digest[DIGEST_SIZE];
+    digest_of(document, strlen(document), digest);
+    for (size_t i = 0; i < (OWN_POLICY_ID_SIZE - 1) / 2; i++)
+        snprintf(out + 2 * i, 3, "%02x", digest[i]);
+}
+
+bool own_policy_id_has_form(const char *id)
+{
+    return strlen(id) == OWN_POLICY_ID_SIZE - 1 && strspn(id, "0123456789abcdef") == OWN_POLICY_ID_SIZE - 1;
 }

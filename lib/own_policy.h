@@ -17,4 +17,10 @@ enum policy_mode own_policy_mode(const struct config *config);
  */
 enum result own_policy_write(const struct config *config, char **document_r, struct error *err);
 
+/* An id for the record that announces this document, which no other has: 16 hexadecimal digits of its SHA-256. */
+enum { OWN_POLICY_ID_SIZE = 17 };
+void own_policy_id(const char *document, char out[OWN_POLICY_ID_SIZE]);
+/* Whether an id has this form, so that it can be compared. */
+bool own_policy_id_has_form(const char *id);
+
 #endif

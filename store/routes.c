@@ -12,7 +12,7 @@
 #include "store/receipts.h"
 #include "store/serve.h"
 
-enum { ID_MAX = 64 };
+enum { ID_MAX = 64, RETRY_AFTER_STOP = 30 /* s */ };
 
 static void take_policy(struct context *ctx, struct http_request *req, const char *id)
 {
@@ -30,15 +30,27 @@ static void take_receipt(struct context *ctx, struct http_request *req, const ch
     receipts_take(ctx, req, id);
 }
 
+static void take_status(struct context *ctx, struct http_request *req, const char *id)
+{
+    static const char ready[] = "{\"version\":\"SSMP1\"}";
+    (void)id;
+    if (ctx->draining)
+        http_reply_problem(req, 503, "shutting down", RETRY_AFTER_STOP);
+    else
+        http_reply(req, 200, NULL, 0, "application/json", ready, strlen(ready));
+}
+
 static const struct route {
-    const char *before; /* what stands before the id; whole path end if there is no id */
+    const char *before; /* what stands before the id; without an id, the end of the path */
     const char *after;  /* what stands after the id; NULL: no id */
+    bool whole;         /* without an id: all of the path, not its end */
     const char *methods;
     void (*handle)(struct context *ctx, struct http_request *req, const char *id);
 } routes[] = {
-    {"/.well-known/sender-store", NULL, "GET, HEAD", take_policy},
-    {"/messages/", "/receipts", "POST", take_receipt},
-    {"/messages/", "", "GET, HEAD", take_message},
+    {"/.well-known/sender-store", NULL, true, "GET, HEAD", take_policy},
+    {"/messages", NULL, false, "GET, HEAD", take_status},
+    {"/messages/", "/receipts", false, "POST", take_receipt},
+    {"/messages/", "", false, "GET, HEAD", take_message},
 };
 
 /* The last "/messages/" counts: a base path may hold another. */
@@ -53,8 +65,10 @@ static const char *find_last(const char *path, const char *what)
 static bool route_matches(const struct route *r, const char *path, char id[ID_MAX + 1])
 {
     id[0] = '\0';
-    if (r->after == NULL)
-        return strcmp(path, r->before) == 0;
+    if (r->after == NULL) {
+        size_t len = strlen(path), end = strlen(r->before);
+        return len >= end && (!r->whole || len == end) && strcmp(path + len - end, r->before) == 0;
+    }
     const char *p = find_last(path, r->before);
     if (p == NULL)
         return false;

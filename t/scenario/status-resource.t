@@ -1,4 +1,4 @@
-# GET {inbound}/notifications: whether the bridge would take notifications now, for a peer's breaker and for monitoring.
+# GET {inbound}/notifications, and {outbound}/messages: whether the bridge would take notifications now, for a peer's breaker and for monitoring.
 use Pontoon::Test;
 use Pontoon::Test::Https;
 use Pontoon::Test::Stranger;
@@ -51,5 +51,17 @@ is $v->{verdict}, 'accepted', 'a message whose store dawdles';
 $busy = status();
 is $busy->{status}, 503, 'the queue is full';
 like JSON::PP::decode_json($busy->{body})->{detail}, qr/queue is full/, 'it says so';
+
+# The store has one, too; under any base path, and not for the policy's own path.
+sub store_status {
+    my ($path, $method) = @_;
+    return Pontoon::Test::Https->request(
+        url => $b->outbound . $path, address => $b->address, ca => $world->ca->file, method => $method // 'GET');
+}
+is store_status("$_/messages")->{status}, 200, "the store's, at $_/messages" for '', '/base';
+is store_status('/messages')->{body}, '{"version":"SSMP1"}', 'says the version, and nothing else';
+is store_status('/messages', 'POST')->{status}, 405, 'it is only asked';
+is store_status('/base/.well-known/sender-store')->{status}, 404, 'the policy has one place';
+is store_status('/messages/')->{status}, 404, 'no message without an id';
 $world->nothing_broke;
 done_testing;
