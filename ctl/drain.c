@@ -193,6 +193,16 @@ static int watch(struct drain *d)
     }
 }
 
+/* As long as an MTA routes mail to it, that mail waits in the MTA's queue. */
+static void check_lmtp(const struct drain *d)
+{
+    struct error err;
+    if (d->domain[0] == '\0' && probe_endpoint(config_string(d->config, "lmtp.listen"), PROBE_WAIT, &err))
+        ctl_error(
+            0,
+            "pontoon-lmtp is running: it takes no mail any more (451). Take the route to it out of the MTA, then stop it");
+}
+
 static int begin(struct drain *d)
 {
     bool news;
@@ -203,6 +213,7 @@ static int begin(struct drain *d)
         printf("%s%s%s: no mail %sis diverted any more; what is stored is finished or goes back to SMTP\n",
                news ? "draining " : "draining already: ", d->domain[0] ? "" : "everything", d->domain,
                d->domain[0] ? "to or from it " : "");
+    check_lmtp(d);
     int code = watch(d);
     if (code == EX_OK && !(d->ctl->options & CTL_JSON))
         puts("empty: nothing waits any more. `pontoon drain --cancel' diverts again.");

@@ -171,6 +171,9 @@ const struct config_entry config_table[] = {
     {"lmtp", "resubmission-window", CONFIG_TIME, "6d", 0, 30 * DAY, NULL, NULL,
      "The same message (bytes, sender, recipients) within this time is the MTA that did not get our answer: it is not stored twice. "
      "Longer than the MTA keeps trying, not longer than store.history. 0: off."},
+    {"lmtp", "loop-pause", CONFIG_TIME, "5m", 100 * MS, DAY, NULL, NULL,
+     "A message that has come back from the store four times must wait this long before each further round (451): so a wrong route makes no "
+     "storm, and the mail goes out by itself when it is mended."},
     {"lmtp", "drain-timeout", CONFIG_TIME, "30s", 0, 10 * MIN, NULL, NULL,
      "How long SIGTERM waits for messages under way; the MTA keeps the others."},
 

@@ -176,6 +176,7 @@ void daemon_begin(struct daemon *d, int argc, char **argv, const struct daemon_h
     open_standard_files();
     hooks = *daemon_hooks;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(), as a full disk is */
     umask(0007);
     parse_options(d, argc, argv, &test);
     if (load_checked(d->config_file, &d->config, &err) != RESULT_OK)

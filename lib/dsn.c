@@ -130,7 +130,10 @@ static void write_header(struct buf *out, const struct dsn *d, bool eight_bit)
     char id[MESSAGE_ID_LEN + 1];
     char *to = mem_printf("<%s>", d->sender);
     message_id_new(id);
-    buf_printf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n", d->hostname);
+    if (d->from[0] != '\0')
+        buf_printf(out, "From: Mail Delivery System <%s>\r\n", d->from);
+    else
+        buf_printf(out, "From: Mail Delivery System <MAILER-DAEMON@%s>\r\n", d->hostname);
     add_field(out, "To", "", to, may_use_utf8(d));
     add_field(out, "Subject", "", actions[d->rcpts[0].action].subject, false);
     add_date(out, "Date", d->now);

@@ -26,6 +26,7 @@ struct dsn_rcpt {
 
 struct dsn {
     const char *hostname; /* Reporting-MTA */
+    const char *from;     /* address of the From: header; "": MAILER-DAEMON at the host */
     const char *id;       /* pontoon's id, for people */
     const char *queue_id;
     const char *sender; /* to whom */

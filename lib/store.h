@@ -89,7 +89,8 @@ struct store_put_result {
     char *resubmission_of;
     size_t stored; /* recipients stored now; 0: the whole message was a resubmission, nothing was written */
     bool
-        drained; /* with RESULT_PERM: nothing is wrong, but this mail is not to be diverted any more (lib/store_stops.h) */
+        drained; /* with RESULT_PERM: nothing is wrong, but this mail is not to be diverted any more (lib/store_stops.h);
+                    or, if everything is drained, not even to be given back */
 };
 
 /*

@@ -269,11 +269,13 @@ static enum result check_drains(struct put *p, struct sqlite_db *db, struct erro
 {
     p->drained = false;
     for (size_t i = 0; i < p->m->envelope->nrcpts; i++) {
-        if (is_returning(p, i))
-            continue;
-        enum result r = stops_sqlite_drained(db, p->iss, p->domains[i], &p->drained, err);
+        bool passes =
+            is_returning(p, i); /* it goes by SMTP already, and has no place only in what is to become empty */
+        enum result r = stops_sqlite_drained(db, passes ? "" : p->iss, passes ? "" : p->domains[i], &p->drained, err);
         if (r != RESULT_OK)
             return r;
+        if (p->drained && passes)
+            return error_set(err, RESULT_PERM, "everything is being drained: nothing is taken any more");
         if (p->drained)
             return error_set(err, RESULT_PERM, "mail from <%s> to %s is being drained: it goes by SMTP",
                              p->m->envelope->sender, p->domains[i]);

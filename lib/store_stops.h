@@ -35,7 +35,7 @@ void store_stops_free(struct store_stops **stops);
 
 /*
  * Begins or ends the drain of a domain (normalized), or of everything (""). From the same commit on store_put() refuses what
- * it concerns, and all undecided recipients that it concerns are due. *changed_r (may be NULL): false if it was so before.
+ * it concerns (of everything: also what is only to be given back), and all undecided recipients that it concerns are due. *changed_r (may be NULL): false if it was so before.
  */
 enum result store_drain(struct store *store, const char *domain, bool on, bool *changed_r, struct error *err);
 /* Makes what concerns a domain, or everything (""), due now: work that is not in anybody's hands. */

@@ -15,9 +15,12 @@
 /*
  * How often a message may come back at once. Once is a message that returned to SMTP and was then sent on by a list or a forward;
  * more are rare. A transport that is used for returned mail too would make it a loop without end. Then the MTA has to wait before
- * it may try again, so that there is no storm, and the mail goes out soon after the mistake is mended.
+ * it may try again (lmtp.loop-pause), so that there is no storm, and the mail goes out soon after the mistake is mended.
  */
-enum { OWN_TRACES_MAX = 4, LOOP_PAUSE = 5 * 60 * 1000 };
+enum { OWN_TRACES_MAX = 4 };
+
+/* A drain of everything must come to an end: it would not if what only passes through were still taken. */
+static const char being_drained[] = "451 4.3.2 Being drained: mail must not be routed to pontoon-lmtp any more";
 
 struct lmtp_message {
     struct backend *backend;
@@ -54,6 +57,10 @@ static const char *rcpt(void *arg, const char *path, char *const *params)
     struct lmtp_message *lm = arg;
     struct session *s = lm->session;
     char domain[DOMAIN_MAX + 1];
+    if (stops_find(lm->backend->stops, "", "") == STORE_STOP_DRAIN) {
+        log_warning("NOQUEUE: from=<%s>, to=%s, not taken: %s", s->m.envelope.sender, path, being_drained);
+        return being_drained;
+    }
     bool open = session_rcpt(s, path, params, NULL, domain);
     if (open && s->m.reason == NULL) {
         struct eligibility_policy facts;
@@ -164,7 +171,8 @@ static enum result put(struct lmtp_message *lm, struct store_put_result *put_r, 
     struct divert_copy copy = {
         .id = s->m.id, .envelope = &envelope, .returning = returning, .unique_bytes = lm->received_seen};
     enum result r = divert_store(s, lm->backend->store, &copy, put_r, err);
-    if (r != RESULT_OK && put_r->drained) { /* a drain began while the message came in */
+    if (r != RESULT_OK &&
+        put_r->drained) { /* of a domain; or of everything, then this fails, too. It began while the message came in */
         for (size_t i = 0; i < envelope.nrcpts; i++)
             returning[i] = returning[i] != NULL ? returning[i] : "being drained";
         s->m.reason = "being drained";
@@ -204,7 +212,8 @@ static size_t put_shadow(struct lmtp_message *lm)
 /* As Postfix does with mistakes in a configuration: the mail waits in the MTA's queue. */
 static bool is_loop(struct lmtp_message *lm)
 {
-    if (lm->session->m.own_traces <= OWN_TRACES_MAX || clock_now() - lm->last_here > LOOP_PAUSE)
+    const struct message *m = &lm->session->m;
+    if (m->own_traces <= OWN_TRACES_MAX || clock_now() - lm->last_here > m->settings->lmtp_loop_pause)
         return false;
     refuse(lm, "451 4.4.6 Mail that went back to SMTP comes again and again: see the log of pontoon-lmtp",
            "a loop: the MTA's listener for returned mail (store.mta) must not use the transport to pontoon-lmtp");
@@ -226,7 +235,8 @@ static void end(void *arg)
     if (is_loop(lm))
         return;
     if (put(lm, &result, &err) != RESULT_OK) {
-        refuse(lm, "451 4.3.0 Message store is not available; please try again later", err.text);
+        refuse(lm, result.drained ? being_drained : "451 4.3.0 Message store is not available; please try again later",
+               err.text);
         return;
     }
     size_t shadow = result.stored > 0 && result.resubmission_of == NULL ? put_shadow(lm) : 0;

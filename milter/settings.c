@@ -36,6 +36,7 @@ enum result settings_new_lmtp(const struct config *config, struct settings **s_r
     int64_t max_size = config_number(config, "lmtp.max-size");
     (*s_r)->lmtp_max_size = max_size > 0 ? (uint64_t)max_size : UINT64_MAX;
     (*s_r)->spool_memory = (size_t)config_number(config, "lmtp.spool-memory");
+    (*s_r)->lmtp_loop_pause = config_time(config, "lmtp.loop-pause");
     (*s_r)->discovery_wait = config_time(config, "lmtp.discovery-wait");
     (*s_r)->resubmission_window = config_time(config, "lmtp.resubmission-window");
     return RESULT_OK;

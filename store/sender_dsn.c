@@ -129,6 +129,7 @@ bool sender_dsn_write(const struct config *config, const struct store_entry *ent
         uint64_t limit = (uint64_t)config_number(config, "store.dsn-full-max");
         struct dsn d = {
             .hostname = config_hostname(config),
+            .from = config_string(config, "postmaster"),
             .id = entry->id,
             .queue_id = entry->queue_id,
             .sender = entry->envelope.sender,

@@ -32,6 +32,7 @@ FUZZ(data, size)
         .last_attempt = 1700000000000,
     };
     struct dsn d = {.hostname = "mx.a.test",
+                    .from = "",
                     .id = "01ID",
                     .queue_id = "4X",
                     .sender = "alice@a.test",

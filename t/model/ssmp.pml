@@ -25,7 +25,8 @@
 #define RECEIPTS 3              /* how often a receipt is posted */
 #endif
 
-mtype = { queued, accepted, returning, bouncing, delivered, returned, bounced };  /* lib/rcpt_state.h */
+/* lib/rcpt_state.h; delivered: also reporting, from which a success DSN leads to delivered and nothing leads elsewhere */
+mtype = { queued, accepted, returning, bouncing, delivered, returned, bounced };
 mtype = { none, pending, done, failed, deferred };                                /* lib/jobs.h; none: no row */
 mtype = { say_delivered, say_accepted, say_deferred, say_rejected };              /* verdicts, receipts */
 mtype = { idle, asking, fetching, handing, noting };                              /* bridge/delivery.c */

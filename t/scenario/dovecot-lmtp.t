@@ -2,6 +2,7 @@
 # goes back to the sender, XCLIENT works, a large message fits, and a restart of Dovecot loses and doubles nothing.
 use Pontoon::Test;
 use Pontoon::Test::Dovecot;
+use Pontoon::Test::Dsn;
 use Pontoon::Test::Stranger;
 
 for my $kind (qw(inet unix)) {
@@ -44,16 +45,22 @@ for my $kind (qw(inet unix)) {
     like $b->log_after(0), qr/relay=\Q$relay\E, .*dsn=2\.0\.0, status=sent \(250 2\.0\.0 .* Saved\)/, "$kind: the log has Dovecot's words";
 
     # Each recipient's own answer: at RCPT, and after the final dot.
+    # Dovecot offers no DSN: who asks to hear of success hears it from A, as final delivery, for each who has it.
     my %told;
     my @to = map { "$_\@b.test" } qw(carol full nobody later);
-    $sent = $a->submit(from => 'alice@a.test', to => \@to, message => Pontoon::Test::Mail->plain(subject => 'to four'));
+    my $reports = sub {
+        %told = map { %{$_->rcpts} } Pontoon::Test::Dsn::all($a->mailbox('alice'));
+        return keys %told;
+    };
+    $sent = $a->submit(from => 'alice@a.test', to => \@to, mail => 'ENVID=four', rcpt => {map { $_ => 'NOTIFY=SUCCESS,FAILURE' } @to},
+        message => Pontoon::Test::Mail->plain(subject => 'to four'));
     $b->wait_mail('carol', 1);
-    wait_for('both reports', sub {
-        %told = map { $_->text =~ /^Final-Recipient: rfc822; ?(\S+).*?^Status: (\S+)/mgs } $a->mailbox('alice');
-        return keys %told >= 2;
-    });
-    is $told{'full@b.test'},   '5.2.2', "$kind: over quota, after the content: reported as failed";
-    is $told{'nobody@b.test'}, '5.1.1', "$kind: unknown at RCPT: reported as failed";
+    wait_for('three reports', sub { $reports->() >= 3 });
+    my $summary = sub { join ' ', @{$told{"$_[0]\@b.test"} // {}}{qw(action status)} };
+    is $summary->('full'),   'failed 5.2.2',    "$kind: over quota, after the content: reported as failed";
+    is $summary->('nobody'), 'failed 5.1.1',    "$kind: unknown at RCPT: reported as failed";
+    is $summary->('carol'),  'delivered 2.0.0', "$kind: taken: reported as delivered";
+    like $told{'carol@b.test'}{'diagnostic-code'}, qr/^smtp; 250 2\.0\.0 .* Saved/, "$kind: in Dovecot's words";
     my ($trace) = @{$a->trace($sent->{queue_id})};
     my %rcpt = map { $_->{address} => $_ } @{$trace->{recipients}};
     is $rcpt{'carol@b.test'}{state}, 'delivered', "$kind: one is delivered";
@@ -63,6 +70,12 @@ for my $kind (qw(inet unix)) {
     $b->wait_mail('later', 1);
     $a->wait_settled;
     is scalar($b->mailbox($_)), 1, "$kind: $_ has it once" for qw(carol later);
+    wait_for('the report about the last', sub { $reports->() == 4 });
+    is $summary->('later'), 'delivered 2.0.0', "$kind: taken at last: reported as delivered";
+    my @dsns = Pontoon::Test::Dsn::all($a->mailbox('alice'));
+    is_deeply [sort map { $_->summary } @dsns], ['delivered carol@b.test', 'delivered later@b.test', 'failed full@b.test nobody@b.test'],
+        "$kind: a report for each outcome, about each recipient once";
+    is_deeply [map { join ' ', $_->reporter, $_->message->{'original-envelope-id'} } @dsns], [('mx.a.test four') x 3], "$kind: made by A";
 
     # What the doctor says of it.
     my @found = map { "$_->{level}: $_->{found}" } grep { $_->{check} eq 'mta' && $_->{found} =~ /bridge\.mta/ } @{$b->pontoon_json('check')->{findings}};

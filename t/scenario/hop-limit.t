@@ -4,7 +4,7 @@ use Pontoon::Test;
 use Pontoon::Test::Dsn;
 
 my ($world, $a, $b) = two_sites(
-    a => {config => {'hop-limit' => 20}},
+    a => {config => {'hop-limit' => 20, postmaster => 'help@a.test'}},
     b => {config => {'hop-limit' => 10, 'bridge.verify-whole-max' => '64K'}});
 sub with_hops {
     my ($n, $body) = @_;
@@ -28,6 +28,7 @@ for my $dsn (@dsns) {
     is $dsn->summary, 'failed bob@b.test', 'beyond the limit: a DSN at the sending site';
     is $dsn->rcpts->{'bob@b.test'}{status}, '5.4.6', 'that says so';
     is $dsn->reporter, 'mx.a.test', 'made by A';
+    is $dsn->mail->header('From'), 'Mail Delivery System <help@a.test>', 'from the postmaster that is configured';
 }
 is scalar($b->mailbox('bob')), 1, 'and nothing is delivered';
 

@@ -1,14 +1,24 @@
 # Mail that Postfix hands to pontoon-lmtp by a transport entry, after aliasing: what takes part crosses the bridge, the rest returns to
 # SMTP, once and as it was; each recipient is answered for himself; and while the store fails, Postfix keeps the mail.
 use Pontoon::Test time => 300;
+use DBI;
+use Pontoon::Test::Dsn;
 
 my $world = new_world();
-my $a = $world->site('a', lmtp => 1, rules => [
+my $a = $world->site('a', lmtp => 1, main => {hopcount_limit => 14}, config => {'lmtp.loop-pause' => '2s', 'store.busy-timeout' => '500ms'}, rules => [
     ['carol-stays' => {recipients => ['carol@b.test'],      action => 'smtp'}],
     ['look-first'  => {recipients => ['postmaster@b.test'], action => 'shadow'}]]);
 my $b     = $world->site('b');
 my $plain = $world->site('plain', pontoon => 0);
+$SIG{XFSZ} = 'DEFAULT';    # whatever we were started with
 $world->start;
+my $return = do { local (@ARGV, $/) = $a->postfix->{dir} . '/etc/pontoon_return'; <> };
+
+# What a daemon may write to a file from now on, in bytes: the nearest thing to a full disk that needs none.
+sub limit_files {
+    my ($daemon, $bytes) = @_;
+    system('prlimit', '--pid', $a->daemon($daemon)->pid, "--fsize=$bytes:unlimited") == 0 or die 'prlimit failed';
+}
 
 # What Postfix says of a recipient on its way to us.
 sub answers {
@@ -68,18 +78,43 @@ my ($forwarded) = $b->wait_mail('dave', 1);
 is $forwarded->header('Subject'), 'forwarded', 'a forwarded message of a stranger arrives';
 like answers(0)->{'dave@b.test'}, qr/goes on by SMTP \(sender domain is not ours/, 'by SMTP';
 
-# Nobody can write the store: Postfix is asked to keep it; afterwards it arrives, once.
-my $offset = -s "$world->{dir}/a/mail.log";
-rename $a->dir . '/store/store.db', $a->dir . '/store/hidden' or die "rename: $!";
-$a->stop('lmtp');
-$a->submit(from => 'alice@a.test', to => ['dave@b.test'], message => Pontoon::Test::Mail->plain(subject => 'patience'));
-wait_for('Postfix to defer', sub { $a->postfix->log_after($offset) =~ m{/lmtp\[\d+\]: .*to=<dave\@b\.test>.* status=deferred} });
-rename $a->dir . '/store/hidden', $a->dir . '/store/store.db' or die "rename: $!";
-$a->start('lmtp');
-my @mail = $b->wait_mail('dave', 2);
-is $mail[-1]->header('Subject'), 'patience', 'a message that Postfix had to keep arrives';
-$a->wait_settled;
-is scalar($b->mailbox('dave')), 2, 'once';
+# The store can't be written: each of these in turn. Postfix is asked, for each recipient, to keep its mail; when the store can be written again
+# it arrives, once, and pontoon-lmtp was not restarted.
+my $lmtp = $a->daemon('lmtp')->pid;
+sub while_store_fails {
+    my ($how, $says, $begin, $end, %mail) = @_;
+    my $offset = -s $a->postfix->{log};
+    my $from   = $a->log_size;
+    $begin->();
+    my @users = qw(alice dave);
+    my %have  = map { $_ => scalar $b->mailbox($_) } @users;
+    my $patience = Pontoon::Test::Mail->plain(subject => "patience: $how", %mail);
+    $a->submit(from => 'alice@a.test', to => [map { "$_\@b.test" } @users], message => $patience);
+    my $said = wait_for("$how: Postfix to defer", sub {
+        my $said = answers($offset);
+        return $said if 2 == grep { ($said->{"$_\@b.test"} // '') =~ /^deferred/ } @users;
+        return;
+    });
+    like $said->{"$_\@b.test"}, qr/said: 451 4\.3\.0 Message store is not available; please try again later/, "$how: $_ is answered 451" for @users;
+    like $a->log_after($from), $says, "$how: the log says what is wrong";
+    $end->();
+    for my $user (@users) {
+        my @mail = $b->wait_mail($user, $have{$user} + 1);
+        is scalar(grep { $_->carries($patience) } @mail), 1, "$how: it arrives afterwards for $user, once";
+    }
+}
+my $lock;
+my $store = $a->dir . '/store';
+while_store_fails('locked', qr/not taken: .*(?:locked|busy)/, sub {
+    $lock = DBI->connect("dbi:SQLite:dbname=$store/store.db", '', '', {RaiseError => 1});
+    $lock->do('BEGIN EXCLUSIVE');
+}, sub { $lock->do('ROLLBACK'); $lock->disconnect });
+while_store_fails('full', qr/not taken: .*File too large/, sub { limit_files('lmtp', $a->log_size + 100_000) },
+    sub { limit_files('lmtp', 'unlimited') }, body => "line\r\n" x 60_000);
+while_store_fails('unreadable', qr/not taken: .*incoming/, sub { rename "$store/incoming", "$store/hidden" or die "rename: $!" },
+    sub { rename "$store/hidden", "$store/incoming" or die "rename: $!" }, body => "line\r\n" x 60_000);
+is $a->daemon('lmtp')->pid, $lmtp, 'by the same pontoon-lmtp';
+ok $a->daemon('lmtp')->alive, 'which is alive';
 
 # A shadow: the mail by SMTP, once, and a copy of it for comparison in the store.
 $a->submit(from => 'alice@a.test', to => ['postmaster@b.test'], message => Pontoon::Test::Mail->plain(subject => 'shadow'));
@@ -90,17 +125,57 @@ like $a->log_after(0), qr/diverted=0, shadow=1, smtp=0, rule=look-first/, 'and i
 $a->wait_settled;
 is scalar($b->mailbox('postmaster')), 1, 'delivered once';
 
-# The mistake that makes a loop: the listener for returned mail uses the transport too. No storm and no loss: it waits in Postfix's queue.
-$offset = $a->log_size;
-$a->postfix->write('pontoon_return', '');
-$a->restart('store');    # a kept connection sees what was before
-$a->postfix->reload;
+# The mistake that makes a loop: the listener for returned mail uses the transport too. No storm and no loss: it waits in Postfix's queue for
+# lmtp.loop-pause before each further round, and arrives when the mistake is mended.
+sub mistake {
+    my ($made) = @_;
+    $a->postfix->write('pontoon_return', $made ? '' : $return);
+    $a->restart('store');    # a kept connection sees what was before
+    $a->postfix->reload;
+}
+sub rounds { my ($who, $from) = @_; return scalar(() = $a->log_after($from) =~ m{/store\[.*to=<\Q$who\E>.*returned to SMTP}g) }
+my $offset = $a->log_size;
+mistake(1);
 $a->submit(from => 'alice@a.test', to => ['carol@plain.test'], message => Pontoon::Test::Mail->plain(subject => 'round'));
 $a->wait_log(qr/not taken: a loop: the MTA's listener for returned mail \(store\.mta\) must not use the transport/, $offset);
-my $rounds = sub { scalar(() = $a->log_after($offset) =~ m{/store\[.*to=<carol\@plain\.test>.*returned to SMTP}g) };
-wait_for('the rounds to be logged', sub { $rounds->() >= 5 });
-is $rounds->(), 5, 'five rounds, then a pause';
+wait_for('the rounds to be logged', sub { rounds('carol@plain.test', $offset) >= 5 });
+is rounds('carol@plain.test', $offset), 5, 'a loop: five rounds, then a pause';
 is scalar($a->postfix->queue), 1, 'it waits in the queue';
+mistake(0);
+my ($mail) = $plain->wait_mail('carol', 1);
+is $mail->header('Subject'), 'round', 'mended: it arrives';
+wait_for('the queue to be empty', sub { !$a->postfix->queue });
+$a->wait_settled;
+is scalar($plain->mailbox('carol')), 1, 'once';
+
+# If nobody mends it, the MTA's hop limit ends it, in one DSN.
+$offset = $a->log_size;
+mistake(1);
+$a->submit(from => 'alice@a.test', to => ['dave@plain.test'], message => Pontoon::Test::Mail->plain(subject => 'for ever'));
+my @reports = $a->wait_mail('alice', 2);
+$a->wait_settled;
+wait_for('the queue to be empty', sub { !$a->postfix->queue });
+is scalar($a->mailbox('alice')), 2, 'a loop for ever: one DSN';
+my ($end) = grep { ($_->rcpts->{'dave@plain.test'} // {})->{action} } Pontoon::Test::Dsn::all(@reports);
+like $end->rcpts->{'dave@plain.test'}{'diagnostic-code'}, qr/too many hops/, 'that says why';
+cmp_ok rounds('dave@plain.test', $offset), '<=', 7, 'after ' . rounds('dave@plain.test', $offset) . ' rounds';
+is scalar($plain->mailbox('dave')), 0, 'and it did not arrive';
+mistake(0);
+
+# A drain of everything: nothing is taken any more, so that it comes to an end. Postfix keeps the mail until its transport leads elsewhere.
+$offset = -s $a->postfix->{log};
+my ($text, $code, $err) = $a->pontoon('drain', '--wait');
+is $code, 0, 'a drain ends' or diag "$text$err";
+like $err, qr/pontoon-lmtp is running: it takes no mail any more \(451\)/, 'and says what is still to be done';
+$a->submit(from => 'alice@a.test', to => ['dave@b.test'], message => Pontoon::Test::Mail->plain(subject => 'drained'));
+wait_for('Postfix to defer', sub { (answers($offset)->{'dave@b.test'} // '') =~ /^deferred .*451 4\.3\.2 Being drained: mail must not be routed/ });
+is $a->pontoon_json('status')->{store}{messages}, 0, 'a drained store stays empty';
+my $had = $b->mailbox('dave');
+is $a->stop($_), 0, "the $_ stops" for qw(lmtp store);
+$a->postfix->write('transport', $return =~ s/FILTER //gr);
+$a->postfix->reload;
+my @mail = $b->wait_mail('dave', $had + 1);
+is $mail[-1]->header('Subject'), 'drained', 'without the transport it goes by SMTP at once';
 
 $world->nothing_broke;
 done_testing;

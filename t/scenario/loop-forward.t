@@ -1,10 +1,12 @@
 # Two sites whose aliases forward to each other. The message crosses the bridge once; then it runs in a circle by SMTP, whose own hop limit
 # ends that: one DSN to the sender. Then two people whose mail programs forward to each other, as senders of their own: the message
-# crosses once: from then on it bears the traces of both sites, and neither diverts it again.
+# crosses once: from then on it bears the traces of both sites, and neither diverts it again. And forwards with rewritten senders (SRS).
 use Pontoon::Test;
 use Pontoon::Test::Dsn;
 
-my ($world, $a, $b) = two_sites(map { $_ => {main => {hopcount_limit => 20}} } qw(a b));
+my $world = new_world();
+my ($a, $b) = map { $world->site($_, main => {hopcount_limit => 20}, config => {'milter.divert-clients' => [$world->client]}) } qw(a b);
+$world->start;
 sub transfers { scalar(my @all = map { $_->log_after(0) =~ /notified by/g } $a, $b) }
 sub transactions { scalar(my @all = map { $_->postfix->log_after(0) =~ m{/smtpd\[\d+\]: \w+: client=}g } $a, $b) }
 
@@ -41,5 +43,17 @@ for my $round (1 .. 6) {
 is transfers() - 1, 1, 'six times sent on: over the bridge once';
 is scalar(() = $a->log_after(0) =~ /by SMTP: it comes back from the store/g), 2, 'then A says why it did not';
 is scalar(() = $b->log_after(0) =~ /by SMTP: it comes back from the store/g), 3, 'and so does B';
+
+# A forwarder that rewrites senders (SRS) hands in, as mail of the site's own, what came from elsewhere. Where it is no client whose mail is
+# diverted, nothing of it is; where it is one, what did not cross the bridge yet crosses it once.
+my $srs = 'SRS0=Kx1a=T5=b.test=bob@a.test';
+for my $case (['not in milter.divert-clients', $a->address, 0], ['in milter.divert-clients', $world->client, 1]) {
+    my ($what, $source, $diverted) = @$case;
+    my $before = $a->log_size;
+    $a->submit(source => $source, from => $srs, to => ['dave@b.test'], message => Pontoon::Test::Mail->plain(subject => "SRS, $what"));
+    my ($mail) = grep { $_->header('Subject') eq "SRS, $what" } $b->wait_mail('dave', 1 + $diverted);
+    is scalar(() = join('', $mail->trace) =~ /with SSMP/g), $diverted, "a rewritten forward by a client $what: " . ($diverted ? 'over the bridge' : 'by SMTP');
+    is scalar(() = $a->log_after($before) =~ /diverted=1/g), $diverted, 'and so A decided';
+}
 $world->nothing_broke;
 done_testing;

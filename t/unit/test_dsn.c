@@ -23,6 +23,7 @@ static const struct dsn_rcpt failed = {
 static struct dsn sample(const struct dsn_rcpt *rcpts, size_t n)
 {
     return (struct dsn){.hostname = "mail.a.test",
+                        .from = "",
                         .id = "0123456789ABCDEFGHIJKLMNOP",
                         .queue_id = "4XyZ",
                         .sender = "alice@a.test",
@@ -69,7 +70,7 @@ static void says_what_happened(void **state)
     struct dsn d = sample(&failed, 1);
     write_all(&b, &d, true, false, "Subject: x\r\n\r\nbody\r\n");
     assert_lines_fit(&b, true);
-    assert_has(&b, "To: <alice@a.test>\r\n");
+    assert_has(&b, "From: Mail Delivery System <MAILER-DAEMON@mail.a.test>\r\nTo: <alice@a.test>\r\n");
     assert_has(&b, "Auto-Submitted: auto-replied\r\n");
     assert_has(&b, "Reporting-MTA: dns; mail.a.test\r\nOriginal-Envelope-Id: e+1\r\n");
     assert_has(&b,
@@ -79,6 +80,9 @@ static void says_what_happened(void **state)
     assert_has(&b, "Content-Type: message/rfc822\r\n\r\nSubject: x\r\n");
     assert_null(strstr(buf_str(&b), "8bit"));
     assert_null(strstr(buf_str(&b), "Will-Retry-Until"));
+    d.from = "help@a.test";
+    write_all(&b, &d, true, false, "");
+    assert_has(&b, "From: Mail Delivery System <help@a.test>\r\nTo:");
     buf_free(&b);
 }
 

@@ -98,6 +98,25 @@ static void a_drain_refuses_new_mail(void **state)
     refuses(to_b, false);
 }
 
+/* What only passes through, by LMTP: nothing hinders it but a drain of everything, which has to end with an empty store. */
+static void a_drain_of_everything_takes_nothing_at_all(void **state)
+{
+    (void)state;
+    struct letter passing = {.rcpts = {"x@b.test"}, .returning = {"a rule"}},
+                  some = {.rcpts = {"x@b.test", "y@b.test"}, .returning = {"a rule"}},
+                  null = {.sender = "", .rcpts = {"x"}, .returning = {"null sender"}};
+    assert_true(drain("b.test", true));
+    refuses(passing, false);
+    refuses(some, true);
+    assert_true(drain("", true));
+    refuses(passing, true);
+    refuses(null, true);
+    assert_true(drain("", false));
+    refuses(passing, false);
+    refuses(null, false);
+    assert_true(drain("b.test", false));
+}
+
 /* A client that comes again for a message that is in the store already: it is not sent by SMTP as well. */
 static void a_resubmission_is_not_refused(void **state)
 {
@@ -340,6 +359,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_drain_refuses_new_mail),
+        TEST(a_drain_of_everything_takes_nothing_at_all),
         TEST(a_resubmission_is_not_refused),
         TEST(a_drain_makes_work_due),
         TEST(a_return_that_comes_too_late),
