@@ -105,7 +105,7 @@ for my $method (qw(PUT DELETE POST PATCH OPTIONS PROPFIND)) {
     is $answer->{headers}{'content-type'}, 'application/problem+json', 'and a problem document';
     is $answer->{headers}{connection}, 'close', 'its body is not taken for the next request' if $method ne 'POST';
 }
-is ask($a->outbound . $_)->{status}, 404, "GET $_: nothing is there" for '/', '/messages', '/.well-known/', '/notifications';
+is ask($a->outbound . $_)->{status}, 404, "GET $_: nothing is there" for '/', '/messages/', '/.well-known/', '/notifications';
 
 # Receipts.
 sub receipt {
