@@ -31,6 +31,7 @@ enum config_type {
     CONFIG_CHOICE,   /* one of the words in `choices` */
     CONFIG_PATH,     /* an absolute path, or "" where that is the default */
     CONFIG_ENDPOINT, /* HOST:PORT, [V6]:PORT, inet:HOST:PORT, unix:/PATH, or "" where that is the default */
+    CONFIG_ADDRESS,  /* a mail address in ASCII, or "" where that is the default */
     CONFIG_MODE,     /* octal file mode */
     CONFIG_PERCENT,  /* 0 to 100 with up to two decimals; kept in hundredths */
 };

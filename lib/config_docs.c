@@ -28,10 +28,10 @@ static void print_wrapped(FILE *out, const char *prefix, const char *text)
 static const char *type_words(enum config_type type)
 {
     static const char *const words[] = {
-        [CONFIG_STRING] = "text",     [CONFIG_LIST] = "list",          [CONFIG_BOOL] = "yes or no",
-        [CONFIG_COUNT] = "number",    [CONFIG_SIZE] = "size",          [CONFIG_TIME] = "time",
-        [CONFIG_CHOICE] = "choice",   [CONFIG_PATH] = "path",          [CONFIG_ENDPOINT] = "endpoint",
-        [CONFIG_MODE] = "octal mode", [CONFIG_PERCENT] = "percentage",
+        [CONFIG_STRING] = "text",          [CONFIG_LIST] = "list",       [CONFIG_BOOL] = "yes or no",
+        [CONFIG_COUNT] = "number",         [CONFIG_SIZE] = "size",       [CONFIG_TIME] = "time",
+        [CONFIG_CHOICE] = "choice",        [CONFIG_PATH] = "path",       [CONFIG_ENDPOINT] = "endpoint",
+        [CONFIG_ADDRESS] = "mail address", [CONFIG_MODE] = "octal mode", [CONFIG_PERCENT] = "percentage",
     };
     return words[type];
 }

@@ -34,7 +34,7 @@ static const struct entry_value *get(const struct config *c, const char *key, un
 }
 
 enum {
-    TEXTS = 1 << CONFIG_STRING | 1 << CONFIG_CHOICE | 1 << CONFIG_PATH | 1 << CONFIG_ENDPOINT,
+    TEXTS = 1 << CONFIG_STRING | 1 << CONFIG_CHOICE | 1 << CONFIG_PATH | 1 << CONFIG_ENDPOINT | 1 << CONFIG_ADDRESS,
     NUMBERS = 1 << CONFIG_COUNT | 1 << CONFIG_SIZE | 1 << CONFIG_MODE | 1 << CONFIG_PERCENT,
 };
 

@@ -41,7 +41,7 @@ const struct config_entry config_table[] = {
     {"", "domains", CONFIG_LIST, "", 0, 0, NULL, "example.org",
      "The mail domains of this site: mail from them may be diverted, notifications for them are taken, and policies "
      "for them are published."},
-    {"", "postmaster", CONFIG_STRING, "", 0, 0, NULL, "postmaster@example.org",
+    {"", "postmaster", CONFIG_ADDRESS, "", 0, 0, NULL, "postmaster@example.org",
      "The From: address of DSNs. Empty: MAILER-DAEMON@HOSTNAME."},
     {"", "hop-limit", CONFIG_COUNT, "50", 1, 1000, NULL, NULL,
      "A message with more Received: fields than this runs in a circle: the milter leaves it to the MTA (Postfix's hopcount_limit bounces it), "

@@ -144,6 +144,17 @@ static enum result set_endpoint(struct config_value *v, const struct config_entr
     return may_be_empty(e, text) ? RESULT_OK : netaddr_endpoint(text, &a, err);
 }
 
+/* It may go into a header as it is. */
+static enum result set_address(struct config_value *v, const struct config_entry *e, const char *text,
+                               struct error *err)
+{
+    (void)v;
+    bool utf8;
+    if (may_be_empty(e, text) || (address_valid(text, &utf8) && !utf8))
+        return RESULT_OK;
+    return error_set(err, RESULT_PERM, "\"%s\" is no mail address of the form user@domain, in ASCII", text);
+}
+
 static enum result set_string(struct config_value *v, const struct config_entry *e, const char *text, struct error *err)
 {
     (void)v;
@@ -171,7 +182,7 @@ enum result config_value_set(struct config_value *v, const struct config_entry *
         [CONFIG_STRING] = set_string,   [CONFIG_BOOL] = set_bool,         [CONFIG_COUNT] = set_count,
         [CONFIG_SIZE] = set_size,       [CONFIG_TIME] = set_time,         [CONFIG_CHOICE] = set_choice,
         [CONFIG_PATH] = set_path,       [CONFIG_ENDPOINT] = set_endpoint, [CONFIG_MODE] = set_mode,
-        [CONFIG_PERCENT] = set_percent,
+        [CONFIG_PERCENT] = set_percent, [CONFIG_ADDRESS] = set_address,
     };
     enum result r = check_text(text, err);
     if (r == RESULT_OK)

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/address.h"
 #include "lib/daemon.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -53,17 +52,6 @@ static enum result check_listeners(const struct config *config, struct error *er
     return RESULT_OK;
 }
 
-/* It goes into the header of every DSN as it is. */
-static enum result check_postmaster(const struct config *config, struct error *err)
-{
-    const char *address = config_string(config, "postmaster");
-    bool utf8;
-    if (address[0] == '\0' || (address_valid(address, &utf8) && !utf8 && address_domain(address) != NULL))
-        return RESULT_OK;
-    return error_set(err, RESULT_PERM, "postmaster (%s): \"%s\" is no mail address of the form user@domain, in ASCII",
-                     config_where(config, "postmaster"), address);
-}
-
 static enum result check(const struct config *config, struct error *err)
 {
     size_t n;
@@ -71,9 +59,7 @@ static enum result check(const struct config *config, struct error *err)
     if (n == 0)
         return error_set(err, RESULT_PERM, "domains (%s): name the mail domains of this site",
                          config_where(config, "domains"));
-    enum result r = check_postmaster(config, err);
-    if (r == RESULT_OK)
-        r = check_listeners(config, err);
+    enum result r = check_listeners(config, err);
     struct tls_server *tls = NULL;
     if (r == RESULT_OK)
         r = tls_server_new(config_string(config, "store.certificate"), config_string(config, "store.key"), &tls, err);
