@@ -7,6 +7,7 @@
 
 #include "bridge/deliveries.h"
 #include "bridge/recipients.h"
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -33,7 +34,11 @@ struct batch {
 static void answer(struct batch *b)
 {
     char *text = verdicts_write(&b->verdicts);
-    http_reply(b->req, 200, NULL, 0, "application/json", text, strlen(text));
+    if (FAILPOINT(notification_answer))
+        http_reply_problem(b->req, 503, "disk I/O error", 1);
+    else
+        http_reply(b->req, 200, NULL, 0, "application/json", text, strlen(text));
+    (void)FAILPOINT(notification_answered);
     mem_free(&text);
     for (size_t i = 0; i < b->n->nmessages; i++)
         mem_free(&b->items[i].open);
@@ -249,6 +254,7 @@ static void take_message(struct batch *b, struct item *item, const struct notifi
 
 void batch_begin(struct context *ctx, struct http_request *req, struct notification *n, const char *peer)
 {
+    (void)FAILPOINT(notified);
     struct batch *b = mem_zero(1, sizeof *b);
     *b = (struct batch){.ctx = ctx, .req = req, .n = n, .waiting = 1};
     snprintf(b->peer, sizeof b->peer, "%s", peer);

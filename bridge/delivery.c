@@ -11,6 +11,7 @@
 #include "bridge/smtp_copies.h"
 #include "bridge/witness.h"
 #include "lib/dsn.h"
+#include "lib/failpoint.h"
 #include "lib/header.h"
 #include "lib/hops.h"
 #include "lib/log.h"
@@ -106,6 +107,7 @@ static void delivery_free(struct delivery *d)
 static void noted(void *arg, enum result result, const struct error *err)
 {
     struct delivery *d = arg;
+    (void)FAILPOINT(delivery_noted);
     if (result != RESULT_OK)
         log_error("%s: can't note what became of it (it may arrive twice): %s, pontoon=%s", d->job->m.id, err->text,
                   d->job->m.id);
@@ -260,12 +262,14 @@ static void begin_data(struct delivery *d)
 {
     if (d->job->shadow)
         log_panic("%s: a shadow was about to be delivered", d->job->m.id);
+    (void)FAILPOINT(data_begin);
     smtp_data(d->t);
 }
 
 /* The final dot: from here to the durable note, the witness must know. */
 static void end_data(struct delivery *d)
 {
+    (void)FAILPOINT(dot_before);
     size_t *handed = mem_zero(d->envelope.nrcpts, sizeof *handed);
     size_t n = 0;
     for (size_t i = 0; i < d->envelope.nrcpts; i++) {
@@ -281,6 +285,7 @@ static void on_dot(void *arg)
 {
     struct delivery *d = arg;
     witness_dot(d->ctx->witness, d->witness);
+    (void)FAILPOINT(dot_sent);
 }
 
 static void on_answer(void *arg, const struct smtp_reply *reply)
@@ -323,6 +328,7 @@ static void on_final(void *arg, const struct smtp_reply *replies, size_t n)
 {
     struct delivery *d = arg;
     d->t = NULL;
+    (void)FAILPOINT(mta_answered);
     for (size_t i = 0, k = 0; i < d->envelope.nrcpts; i++) {
         if (!d->accepted[i])
             continue;
@@ -417,6 +423,7 @@ static void on_fetched(void *arg, enum fetch_end end, const struct error *err)
         end_with(d, JOB_FAILED, "5.4.6", "too many hops: the message runs in a circle");
     } else {
         event(d, NULL, "fetched", NULL);
+        (void)FAILPOINT(fetch_end);
         if (d->job->shadow)
             shadow_verified(d);
         else if (d->streams)
@@ -454,6 +461,7 @@ static void on_envelope(void *arg, const struct smtp_reply *mail, const struct s
             decide_by_reply(d, i, &rcpts[i]);
     }
     event(d, NULL, "asked", d->relay);
+    (void)FAILPOINT(mta_asked);
     if (good == 0) { /* refused mail never crosses the wire */
         smtp_abort(&d->t);
         settle(d);
@@ -507,6 +515,7 @@ static void got_name(void *arg, const char *name)
         buf_init(&d->whole, (size_t)d->job->m.size);
     smtp_data_init(&d->scan);
     hops_init(&d->hops);
+    (void)FAILPOINT(mta_ask);
     d->t = smtp_begin(d->ctx->mta, &d->envelope, &d->peer, &smtp_callbacks, d);
 }
 
@@ -553,6 +562,7 @@ static void promise_durable(void *arg, enum result result, const struct error *e
 {
     struct promise *p = arg;
     struct delivery *d = p->delivery;
+    (void)FAILPOINT(promise_durable);
     if (result != RESULT_OK)
         log_error("can't promise a message: %s", err->text);
     if (d != NULL) {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/digest.h"
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/retry.h"
@@ -105,6 +106,7 @@ static bool on_data(void *arg, const void *data, size_t len)
     }
     if (f->refused)
         return true;
+    (void)FAILPOINT(fetch_data);
     if (!f->callbacks->on_data(f->arg, data, len))
         return false;
     digest_add(f->digest, data, len);
@@ -160,7 +162,8 @@ static void call_done(void *arg, enum result result, const struct http_response 
 static void attempt(void *arg)
 {
     struct fetch *f = arg;
-    char *url = mem_printf("%s/messages/%s", f->policy->outbound[f->url], f->m->id);
+    const char *base = FAILPOINT(fetch_begin) ? "https://failpoint.invalid" : f->policy->outbound[f->url];
+    char *url = mem_printf("%s/messages/%s", base, f->m->id);
     char range[40];
     snprintf(range, sizeof range, "bytes=%" PRIu64 "-", f->got);
     f->got_before = f->got;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/retry.h"
@@ -54,6 +55,7 @@ static void noted(void *arg, enum result result, const struct error *err)
 {
     struct receipt *r = arg;
     struct receipts *owner = r->owner;
+    (void)FAILPOINT(receipt_noted);
     if (result != RESULT_OK)
         log_error("%s: can't note the receipt: %s, pontoon=%s", r->job->m.id, err->text, r->job->m.id);
     receipt_free(r);
@@ -106,7 +108,12 @@ static void answered(void *arg, enum result result, const struct http_response *
 {
     struct receipt *r = arg;
     const char *id = r->job->m.id;
+    const struct error lost = {.result = RESULT_TEMP, .text = "connection lost"};
     r->call = NULL;
+    if (FAILPOINT(receipt_answered)) {
+        result = RESULT_TEMP;
+        err = &lost;
+    }
     if (result == RESULT_OK && res->status / 100 == 2) {
         note(r, true);
         return;
@@ -132,7 +139,8 @@ static void answered(void *arg, enum result result, const struct http_response *
 
 static void post(struct receipt *r)
 {
-    char *url = mem_printf("%s/messages/%s/receipts", r->policy->outbound[r->url], r->job->m.id);
+    const char *base = FAILPOINT(receipt_post) ? "https://failpoint.invalid" : r->policy->outbound[r->url];
+    char *url = mem_printf("%s/messages/%s/receipts", base, r->job->m.id);
     r->call = http_client_start(r->owner->ctx->http, &(struct http_call_options){
                                                          .method = "POST",
                                                          .url = url,

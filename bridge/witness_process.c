@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bridge/witness_record.h"
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/smtp_reply.h"
@@ -234,6 +235,7 @@ static void set_up(const struct config *config)
 
 void witness_process(const struct config *config, int socket, int lock)
 {
+    failpoint_become_witness();
     close_others(socket, lock);
     set_up(config);
     char *space = mem_alloc(WITNESS_RECORD_MAX);
@@ -243,6 +245,7 @@ void witness_process(const struct config *config, int socket, int lock)
     if (open_ends != NULL) {
         log_info("the bridge is gone: waiting for the MTA's last answers");
         hear_answers();
+        (void)FAILPOINT(witness_note);
         note_answers(config);
     }
     _exit(0);

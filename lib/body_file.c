@@ -11,6 +11,7 @@
 
 #include "lib/data_dir.h"
 #include "lib/digest.h"
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -46,7 +47,14 @@ enum result body_file_adopt(const char *dir, const char *path, char name_r[BODY_
     snprintf(name_r, BODY_FILE_NAME_MAX, "%02x/%s", random_below(FOLDERS), id);
     char *to = path_of(dir, name_r);
     char *folder = mem_printf("%s/bodies/%.2s", dir, name_r);
-    enum result r = rename(path, to) < 0 ? data_dir_fail("move a body to", to, err) : data_dir_sync(folder, err);
+    enum result r = RESULT_OK;
+    if (FAILPOINT(body_rename) || rename(path, to) < 0)
+        r = data_dir_fail("move a body to", to, err);
+    else if (FAILPOINT(body_folder_sync))
+        r = data_dir_fail("sync", folder, err);
+    else
+        r = data_dir_sync(folder, err);
+    (void)FAILPOINT(body_adopted);
     mem_free(&folder);
     mem_free(&to);
     return r;
@@ -66,7 +74,7 @@ int body_file_open(const char *dir, const char *name, bool *missing_r, struct er
 void body_file_remove(const char *dir, const char *name)
 {
     char *path = path_of(dir, name);
-    if (unlink(path) < 0 && errno != ENOENT)
+    if ((FAILPOINT(body_remove) || unlink(path) < 0) && errno != ENOENT)
         log_warning("cannot remove the body %s: %s", path, strerror(errno));
     mem_free(&path);
 }

@@ -15,6 +15,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -131,7 +132,8 @@ static void on_terminate(void *arg)
 
 static void usage(const struct daemon *d)
 {
-    fprintf(stderr, "usage: %s [-tvV] [-c configuration-file] [-p pid-file]\n", d->program);
+    fprintf(stderr, "usage: %s [-tvV] [-c configuration-file] [-p pid-file]\n       %s --failpoints\n", d->program,
+            d->program);
     exit(EX_USAGE);
 }
 
@@ -141,6 +143,8 @@ static void parse_options(struct daemon *d, int argc, char **argv, bool *test_r)
     const char *pid_file = NULL;
     int c;
     *test_r = false;
+    if (argc == 2 && strcmp(argv[1], "--failpoints") == 0)
+        exit(failpoint_list(d->program));
     while ((c = getopt(argc, argv, "c:p:tvV")) != -1) {
         switch (c) {
         case 'c': file = optarg; break;
@@ -179,6 +183,12 @@ void daemon_begin(struct daemon *d, int argc, char **argv, const struct daemon_h
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(), as a full disk is */
     umask(0007);
     parse_options(d, argc, argv, &test);
+#ifdef FAILPOINTS
+    if (failpoint_arm(d->program, &err) != RESULT_OK) {
+        fprintf(stderr, "%s: %s\n", d->program, err.text);
+        exit(EX_USAGE);
+    }
+#endif
     if (load_checked(d->config_file, &d->config, &err) != RESULT_OK)
         exit(EX_CONFIG);
     if (test) {

@@ -2,7 +2,7 @@
  * What the three daemons' mains have in common: options, configuration, log, signals, privilege, readiness.
  *
  * Options: -c FILE (default SYSCONFDIR/pontoon/pontoon.conf), -t (test the configuration and exit), -v (verbose),
- * -p FILE (write our pid there once ready; removed at exit), -V (version). They stay in the foreground.
+ * -p FILE (write our pid there once ready; removed at exit), -V (version), --failpoints (lib/failpoint.h). They stay in the foreground.
  */
 #ifndef PONTOON_DAEMON_H
 #define PONTOON_DAEMON_H

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "lib/data_dir.h"
+#include "lib/failpoint.h"
 #include "lib/jobs_sqlite.h"
 #include "lib/mem.h"
 #include "lib/policy_cache_sqlite.h"
@@ -244,6 +245,8 @@ static struct job *name_job(const struct job_name *name)
 
 enum result jobs_note(struct jobs *jobs, const struct job *job, store_done *done, void *arg, struct error *err)
 {
+    if (FAILPOINT(job_note))
+        return error_set(err, RESULT_TEMP, "commit: disk I/O error");
     const struct job_change how = {.change = {.apply = apply_note, .settled = settled_note}};
     return change_job(jobs, jobs_copy(job), &how, done, arg, err);
 }

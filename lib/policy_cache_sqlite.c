@@ -1,6 +1,7 @@
 /* The policy cache in a database: see policy_cache_sqlite.h. */
 #include "lib/policy_cache_sqlite.h"
 
+#include "lib/failpoint.h"
 #include "lib/mem.h"
 
 const char policy_cache_sqlite_schema[] =
@@ -79,6 +80,8 @@ static void free_save(struct sqlite_change *c)
 enum result policy_cache_sqlite_save(struct sqlite_writer *writer, const struct policy_cache_entry *entry,
                                      sqlite_done *done, void *arg, struct error *err)
 {
+    if (FAILPOINT(policy_save))
+        return error_set(err, RESULT_TEMP, "keep the policy of %s: disk I/O error", entry->domain);
     struct save *s = mem_zero(1, sizeof *s);
     s->change.apply = apply_save;
     s->change.free = free_save;

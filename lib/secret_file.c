@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -50,7 +51,7 @@ static bool sync_directory_of(const char *path)
 static enum result write_and_link(int fd, const char *temp, const char *path, const void *data, size_t len,
                                   struct error *err)
 {
-    bool written = write_all(fd, data, len) && fsync(fd) == 0;
+    bool written = !FAILPOINT(secret_create) && write_all(fd, data, len) && fsync(fd) == 0;
     int e = errno;
     if (close(fd) < 0 && written) {
         written = false;
@@ -59,7 +60,7 @@ static enum result write_and_link(int fd, const char *temp, const char *path, co
     errno = e;
     if (!written)
         return from_errno(err, "write", temp);
-    if (link(temp, path) < 0)
+    if (FAILPOINT(secret_link) || link(temp, path) < 0)
         return from_errno(err, "create", path);
     return RESULT_OK;
 }
@@ -75,7 +76,7 @@ enum result secret_file_create(const char *path, const void *data, size_t len, s
         result = write_and_link(fd, temp, path, data, len, err);
         unlink(temp);
     }
-    if (result == RESULT_OK && !sync_directory_of(path))
+    if (result == RESULT_OK && (FAILPOINT(secret_sync) || !sync_directory_of(path)))
         result = from_errno(err, "sync the directory of", path);
     mem_free(&temp);
     return result;

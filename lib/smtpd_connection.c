@@ -1,6 +1,7 @@
 /* One client of an SMTP or LMTP server: see smtpd_connection.h. */
 #include "lib/smtpd_connection.h"
 
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/smtpd_command.h"
 #include "lib/smtpd_dots.h"
@@ -94,7 +95,11 @@ static enum smtpd_next content(struct run *r)
         smtpd_session_content(r->session, piece, out_len);
         smtpd_stream_take(r->stream, taken);
     }
-    return flush(r, smtpd_session_end(r->session, &r->out));
+    enum smtpd_next next = smtpd_session_end(r->session, &r->out);
+    (void)FAILPOINT(lmtp_answer);
+    next = flush(r, next);
+    (void)FAILPOINT(lmtp_answered);
+    return next;
 }
 
 void smtpd_connection_run(const struct smtpd_connection *c, const struct smtpd_limits *limits,

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -56,7 +57,7 @@ static enum result make_file(struct spool *s)
     char id[MESSAGE_ID_LEN + 1];
     message_id_new(id);
     char *path = mem_printf("%s/%s", s->dir, id);
-    s->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+    s->fd = FAILPOINT(spool_create) ? -1 : open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
     if (s->fd < 0) {
         enum result r = fail_errno(s, "make a file in");
         mem_free(&path);
@@ -72,7 +73,7 @@ static enum result make_file(struct spool *s)
 static enum result write_all(struct spool *s, const uint8_t *data, size_t len)
 {
     while (len > 0) {
-        ssize_t n = write(s->fd, data, len);
+        ssize_t n = FAILPOINT(spool_write) ? -1 : write(s->fd, data, len);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -150,7 +151,7 @@ enum result spool_finish(struct spool *s, struct error *err)
 {
     assert(!s->finished);
     if (s->failed.result == RESULT_OK && s->fd >= 0) {
-        if (flush(s) == RESULT_OK && fsync(s->fd) < 0)
+        if (flush(s) == RESULT_OK && (FAILPOINT(spool_fsync) || fsync(s->fd) < 0))
             fail_errno(s, "fsync");
         if (close(s->fd) < 0 && s->failed.result == RESULT_OK)
             fail_errno(s, "close");

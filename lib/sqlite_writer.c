@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "lib/data_dir.h"
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -36,7 +37,8 @@ static void roll_back(struct sqlite_writer *w)
 
 static enum result commit(struct sqlite_writer *w, struct error *err)
 {
-    enum result r = sqlite_db_run(w->db, "COMMIT", err);
+    enum result r = FAILPOINT(commit_before) ? error_set(err, RESULT_TEMP, "commit: disk I/O error")
+                                             : sqlite_db_run(w->db, "COMMIT", err);
     if (r != RESULT_OK) {
         roll_back(w);
         return r;
@@ -44,6 +46,7 @@ static enum result commit(struct sqlite_writer *w, struct error *err)
     pthread_mutex_lock(&w->lock);
     w->commits++;
     pthread_mutex_unlock(&w->lock);
+    (void)FAILPOINT(commit_after);
     return RESULT_OK;
 }
 

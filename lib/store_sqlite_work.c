@@ -1,6 +1,7 @@
 /* Due work: claims under a lease, and what gives them up without an event. See store.h. */
 #include <string.h>
 
+#include "lib/failpoint.h"
 #include "lib/mem.h"
 #include "lib/store_sqlite.h"
 
@@ -183,8 +184,11 @@ enum result store_claim(struct store *store, enum store_work work, size_t max, m
         *entries_r = mem_zero(1, sizeof **entries_r);
         return RESULT_OK;
     }
+    if (FAILPOINT(claim))
+        return error_set(err, RESULT_TEMP, "claim due work: database is locked");
     struct claim c = {.lease = lease, .work = work, .max = max};
     r = run_claim(store, &c, entries_r, err);
+    (void)FAILPOINT(claimed);
     *next_r = c.next;
     return r;
 }

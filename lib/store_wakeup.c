@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/data_dir.h"
+#include "lib/failpoint.h"
 #include "lib/mem.h"
 #include "lib/store_sqlite.h"
 
@@ -25,7 +26,7 @@ static enum result address_of(const struct store *s, struct sockaddr_un *sun, st
 void store_release(struct store *store, const char *id)
 {
     struct sockaddr_un sun;
-    if (store->wakeup >= 0 && address_of(store, &sun, NULL) == RESULT_OK)
+    if (!FAILPOINT(wakeup) && store->wakeup >= 0 && address_of(store, &sun, NULL) == RESULT_OK)
         (void)!sendto(store->wakeup, id, strlen(id), MSG_NOSIGNAL, (struct sockaddr *)&sun, sizeof sun);
 }
 

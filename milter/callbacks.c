@@ -7,6 +7,7 @@
 #include <libmilter/mfapi.h>
 #include <string.h>
 
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "milter/divert.h"
 #include "milter/gate.h"
@@ -239,6 +240,7 @@ static sfsistat on_eom(SMFICTX *ctx)
     session_set_queue_id(s, smfi_getsymval(ctx, "i"));
     enum divert_end end = divert_message(s, the_backend->store, &mta);
     end_message(s);
+    (void)FAILPOINT(milter_answer);
     if (end == DIVERT_CONTINUE)
         return SMFIS_CONTINUE;
     smfi_setreply(ctx, code, dsn, text);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -149,7 +150,8 @@ static enum result put(struct session *s, struct store *store, enum rules_action
     struct envelope envelope;
     divert_envelope(s, way, &envelope);
     struct divert_copy copy = {.id = id, .envelope = &envelope, .shadow = way == RULES_SHADOW};
-    enum result r = divert_store(s, store, &copy, put_r, err);
+    enum result r = copy.shadow && FAILPOINT(shadow_store) ? error_set(err, RESULT_TEMP, "commit: disk I/O error")
+                                                           : divert_store(s, store, &copy, put_r, err);
     envelope_free(&envelope);
     return r;
 }
@@ -163,10 +165,11 @@ static enum fate delete_recipients(struct session *s, struct store *store, const
 {
     struct error err;
     size_t deleted = 0;
+    (void)FAILPOINT(milter_stored);
     for (size_t i = 0; i < s->m.envelope.nrcpts; i++) {
         if (session_rcpt_way(s, i) != RULES_DIVERT)
             continue;
-        if (mta->delete_rcpt(mta->arg, s->m.rcpts[i].path)) {
+        if (!FAILPOINT(milter_delrcpt) && mta->delete_rcpt(mta->arg, s->m.rcpts[i].path)) {
             deleted++;
             continue;
         }
@@ -174,11 +177,13 @@ static enum fate delete_recipients(struct session *s, struct store *store, const
                     s->m.id, s->m.envelope.rcpts[i].address);
         if (deleted > 0)
             return FATE_UNCERTAIN;
+        (void)FAILPOINT(milter_withdraw);
         if (stored == 0 || store_withdraw(store, s->m.id, &err) == RESULT_OK)
             return FATE_NOT_STORED;
         log_error("%s: pontoon=%s, can't be taken back from the store: %s", queue_id(&s->m), s->m.id, err.text);
         return FATE_UNCERTAIN;
     }
+    (void)FAILPOINT(milter_deleted);
     return FATE_STORED;
 }
 

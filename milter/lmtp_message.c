@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/failpoint.h"
 #include "lib/header.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -197,7 +198,9 @@ static size_t put_shadow(struct lmtp_message *lm)
     divert_envelope(s, RULES_SHADOW, &envelope);
     message_id_new(id);
     struct divert_copy copy = {.id = id, .envelope = &envelope, .shadow = true, .new_for_sure = true};
-    if (divert_store(s, lm->backend->store, &copy, &result, &err) == RESULT_OK) {
+    enum result r = FAILPOINT(shadow_store) ? error_set(&err, RESULT_TEMP, "commit: disk I/O error")
+                                            : divert_store(s, lm->backend->store, &copy, &result, &err);
+    if (r == RESULT_OK) {
         store_release(lm->backend->store, id);
     } else {
         log_warning("%s: pontoon=%s, no shadow of it could be stored (the mail goes by SMTP all the same): %s",
@@ -239,6 +242,7 @@ static void end(void *arg)
                err.text);
         return;
     }
+    (void)FAILPOINT(lmtp_stored);
     size_t shadow = result.stored > 0 && result.resubmission_of == NULL ? put_shadow(lm) : 0;
     if (result.stored > 0)
         store_release(lm->backend->store, s->m.id);

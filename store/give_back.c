@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/retry.h"
@@ -136,6 +137,10 @@ static void sent(void *arg, const struct local_mta_answer *answers, size_t n, co
     struct task *t = arg;
     const struct store_entry *e = t->work->entry;
     t->delivery = NULL;
+    if (t->kind == &returns)
+        (void)FAILPOINT(return_answered);
+    if (t->kind != &returns)
+        (void)FAILPOINT(dsn_answered);
     if (needs_ascii(t, answers)) {
         t->ascii = true;
         begin(t);
@@ -177,7 +182,10 @@ static void begin(struct task *t)
     const struct work *w = t->work;
     struct store_body *body = NULL;
     struct error err;
-    if (store_body_open_local(g->ctx->store, w->entry->id, &body, &err) != RESULT_OK) {
+    enum result r = t->kind == &returns && FAILPOINT(return_begin)
+                        ? error_set(&err, RESULT_TEMP, "disk I/O error")
+                        : store_body_open_local(g->ctx->store, w->entry->id, &body, &err);
+    if (r != RESULT_OK) {
         log_error("%s: can't open the stored message: %s, pontoon=%s", outcome_log_id(w->entry), err.text,
                   w->entry->id);
         end_early(t, RESULT_TEMP, "4.3.0", err.text);
@@ -190,6 +198,8 @@ static void begin(struct task *t)
         end_early(t, RESULT_OK, "2.0.0", NOT_WANTED);
         return;
     }
+    if (t->kind != &returns)
+        (void)FAILPOINT(dsn_written);
     t->delivery = local_mta_send(g->pool, &m, sent, t);
 }
 

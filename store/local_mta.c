@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/digest.h"
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -124,6 +125,7 @@ static void write_more(void *arg)
         give_up(d, "4.3.0", "the stored message is damaged: its digest is not what it was");
     } else {
         smtp_write(d->t, buf_str(&d->m.tail), d->m.tail.len);
+        (void)FAILPOINT(local_dot);
         smtp_end(d->t);
     }
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/notification.h"
@@ -199,7 +200,12 @@ static bool try_next_url(struct notify_request *r, const char *peer, const char 
 static void answered(void *arg, enum result result, const struct http_response *res, const struct error *err)
 {
     struct notify_request *r = arg;
+    const struct error lost = {.result = RESULT_TEMP, .text = "connection lost"};
     r->call = NULL;
+    if (FAILPOINT(notify_answer)) {
+        result = RESULT_TEMP;
+        err = &lost;
+    }
     r->offered = r->offered || res->sent;
     if (result != RESULT_OK) {
         if (try_next_url(r, res->peer, err->text))
@@ -230,7 +236,8 @@ static void answered(void *arg, enum result result, const struct http_response *
 
 static void post(struct notify_request *r)
 {
-    char *url = mem_printf("%.*s/notifications", (int)strcspn(r->url, "\n"), r->url);
+    const char *base = FAILPOINT(notify_post) ? "https://failpoint.invalid\n" : r->url;
+    char *url = mem_printf("%.*s/notifications", (int)strcspn(base, "\n"), base);
     r->call = http_client_start(r->ctx->http, &(struct http_call_options){
                                                   .method = "POST",
                                                   .url = url,
@@ -253,6 +260,7 @@ struct notify_request *notify_request_new(struct context *ctx, const char *urls,
     *r = (struct notify_request){.ctx = ctx, .urls = mem_strdup(urls), .batch = batch, .done = done, .arg = arg};
     r->url = r->urls;
     snprintf(r->aud, sizeof r->aud, "%s", aud);
+    (void)FAILPOINT(notify_sign);
     r->body = signed_batch(r, iss);
     char *first = mem_printf("%.*s", (int)strcspn(urls, "\n"), urls);
     for (const struct work *w = batch; w != NULL; w = w->next)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/dsn.h"
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/retry.h"
@@ -155,7 +156,9 @@ void outcome_add(struct outcome *o, const struct config *config, const struct st
 void outcome_settle(const struct outcome *o, struct store *store, store_done *done, void *arg)
 {
     struct error err;
-    if (o->n == 0)
+    if (FAILPOINT(settle))
+        error_set(&err, RESULT_TEMP, "commit: disk I/O error"), done(arg, RESULT_TEMP, &err);
+    else if (o->n == 0)
         done(arg, RESULT_OK, &(struct error){0});
     else if (store_settle(store, o->list, o->n, NULL, done, arg, &err) != RESULT_OK)
         done(arg, err.result, &err);
@@ -201,11 +204,13 @@ bool outcome_overdue(const struct config *config, const struct store_entry *entr
         news_r->text = rcpt->text ? rcpt->text : "not notified in time";
         if (news_r->regardless)
             news_r->text = "fetched by the peer, which never said what became of it: a possible duplicate";
+        (void)FAILPOINT(fallback_decided);
         return true;
     }
     if (now >= entry->expires) {
         news_r->event = RCPT_EV_EXPIRED;
         news_r->text = rcpt->text ? rcpt->text : "delivery time expired";
+        (void)FAILPOINT(expiry_decided);
         return true;
     }
     return false;

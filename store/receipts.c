@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "store/capability.h"
@@ -21,6 +22,7 @@ struct taking {
 static void settled(void *arg, enum result result, const struct error *err)
 {
     struct taking *t = arg;
+    (void)FAILPOINT(receipt_answer);
     if (result == RESULT_OK) {
         http_reply(t->req, 204, NULL, 0, NULL, NULL, 0);
         give_back_kick(t->ctx->give_back);
@@ -120,7 +122,9 @@ void receipts_take(struct context *ctx, struct http_request *req, const char *id
         return;
     }
     struct store_entries *known = NULL;
-    if (store_find_for(ctx->store, id, aud, &known, &err) != RESULT_OK) {
+    enum result r = FAILPOINT(receipt_taken) ? error_set(&err, RESULT_TEMP, "disk I/O error")
+                                             : store_find_for(ctx->store, id, aud, &known, &err);
+    if (r != RESULT_OK) {
         log_error("%s: look up for a receipt: %s", id, err.text);
         http_reply_problem(req, 503, "the store can't look up the message now", 30);
     } else if (known->n == 0 || known->entries[0].nrcpts == 0) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "store/capability.h"
@@ -91,9 +92,13 @@ static void end_noted(void *arg, enum result result, const struct error *err)
 static void note_end(const struct fetch *f, bool whole)
 {
     struct error err;
-    if (f->noted &&
-        store_fetch_end(f->serve->ctx->store, f->id, f->aud, whole, f->peer, end_noted, NULL, &err) != RESULT_OK)
-        end_noted(NULL, err.result, &err);
+    if (!f->noted)
+        return;
+    enum result r = FAILPOINT(serve_end)
+                        ? error_set(&err, RESULT_TEMP, "disk I/O error")
+                        : store_fetch_end(f->serve->ctx->store, f->id, f->aud, whole, f->peer, end_noted, NULL, &err);
+    if (r != RESULT_OK)
+        end_noted(NULL, r, &err);
 }
 
 /* Who got the last byte has, by resuming or at once, had them all. */
@@ -176,6 +181,7 @@ static void begun(void *arg, enum result result, const struct error *err)
 {
     struct fetch *f = arg;
     f->noted = result == RESULT_OK;
+    (void)FAILPOINT(serve_begun);
     if (result == RESULT_OK) {
         stream(f);
         return;
@@ -203,7 +209,9 @@ static void start(struct serve *s, struct http_request *req, const char *id, con
     }
     struct error err;
     struct loop_relay *relay = loop_relay_new(s->ctx->loop, begun, f);
-    if (store_fetch_begin(s->ctx->store, id, aud, loop_relay_done, relay, &err) != RESULT_OK)
+    enum result r = FAILPOINT(serve_begin) ? error_set(&err, RESULT_TEMP, "disk I/O error")
+                                           : store_fetch_begin(s->ctx->store, id, aud, loop_relay_done, relay, &err);
+    if (r != RESULT_OK)
         loop_relay_done(relay, err.result, &err);
 }
 
