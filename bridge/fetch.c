@@ -13,8 +13,10 @@
 
 enum {
     CONNECT_TIMEOUT = 15000,
-    BARREN_MAX = 3,   /* attempts in a row that brought no byte */
-    RESUME_MIN = 100, /* ms between attempts */
+    BARREN_MAX = 3,       /* attempts in a row that brought next to nothing: */
+    PROGRESS_MIN = 16384, /* fewer bytes than this, so that a byte now and then keeps nothing of ours occupied */
+    ATTEMPTS_MAX = 100,   /* in all */
+    RESUME_MIN = 100,     /* ms between attempts */
     RESUME_MAX = 5000,
 };
 
@@ -28,7 +30,7 @@ struct fetch {
     size_t url;          /* index into policy->outbound */
     uint64_t got;        /* bytes so far */
     uint64_t got_before; /* when this attempt began */
-    unsigned barren;
+    unsigned barren, attempts;
     bool begun;
     bool refused; /* on_head said no: `end` and `why` say why */
     enum fetch_end end;
@@ -125,12 +127,12 @@ static void check_whole(struct fetch *f)
                &(struct error){.result = RESULT_PERM, .text = "the content's SHA-256 is not the one that was signed"});
 }
 
-/* Broken off: goes on where it was, at the next URL if this one gave nothing. */
+/* Broken off: goes on where it was, at the next URL if this one gave next to nothing. */
 static void broke_off(struct fetch *f, const struct error *err)
 {
-    bool barren = f->got == f->got_before;
+    bool barren = f->got - f->got_before < PROGRESS_MIN;
     f->barren = barren ? f->barren + 1 : 0;
-    if (f->barren >= BARREN_MAX + (unsigned)f->policy->noutbound - 1) {
+    if (f->barren >= BARREN_MAX + (unsigned)f->policy->noutbound - 1 || f->attempts >= ATTEMPTS_MAX) {
         finish(f, FETCH_BROKEN, err);
         return;
     }
@@ -167,6 +169,7 @@ static void attempt(void *arg)
     char range[40];
     snprintf(range, sizeof range, "bytes=%" PRIu64 "-", f->got);
     f->got_before = f->got;
+    f->attempts++;
     f->call = http_client_start(f->ctx->http,
                                 &(struct http_call_options){
                                     .method = "GET",

@@ -85,6 +85,10 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
     }
     long status = 0;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 101) { /* libcurl would take what follows for the body */
+        refuse(t, RESULT_TEMP, "the server switches to a protocol that nobody asked for");
+        return 0;
+    }
     if (status < 200)
         return len;
     t->head_complete = true;
@@ -156,6 +160,9 @@ enum result http_transfer_result(const struct http_transfer *t, CURLcode code, s
         return RESULT_OK;
     if (t->refusal.result != RESULT_OK)
         return error_set(err, t->refusal.result, "%s:%u: %s", t->host, t->port, t->refusal.text);
+    if (code == CURLE_OUT_OF_MEMORY) /* so libcurl calls its own limits, too */
+        return error_set(err, RESULT_TEMP, "%s:%u: a line of the response's headers is too long (or memory is short)",
+                         t->host, t->port);
     return error_set(err, RESULT_TEMP, "%s:%u: %s", t->host, t->port,
                      t->curl_error[0] ? t->curl_error : curl_easy_strerror(code));
 }

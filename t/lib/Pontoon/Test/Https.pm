@@ -12,8 +12,8 @@ use Pontoon::Test::Proc;
 
 # address, port, chain, key, handler => sub { my ($request) = @_; … return [status, {header => value}, body] },
 # log => FILE gets one line a request. A request has method, path, headers (names in lower case), body. An answer may be
-# a plain string instead: the bytes to send before the connection is closed; undef: it is closed without a word. The handler runs in
-# the server's process: it sees the test as it was when serve() was called.
+# a plain string instead: the bytes to send before the connection is closed; undef: it is closed without a word; or code, which is called with the connection and does as it likes. The handler runs in
+# the server's process: it sees the test as it was when serve() was called. tls => {…}: more for start_SSL().
 sub serve {
     my ($class, %o) = @_;
     my $listener = IO::Socket::INET->new(LocalAddr => $o{address}, LocalPort => $o{port}, Listen => 64, ReuseAddr => 1)
@@ -37,7 +37,8 @@ sub serve {
 sub serve_connection {
     my ($client, $o) = @_;
     alarm 60;
-    my $tls = IO::Socket::SSL->start_SSL($client, SSL_server => 1, SSL_cert_file => $o->{chain}, SSL_key_file => $o->{key})
+    my $tls = IO::Socket::SSL->start_SSL($client, SSL_server => 1, SSL_cert_file => $o->{chain}, SSL_key_file => $o->{key},
+        %{$o->{tls} // {}})
         or return;
     while (my $request = read_message($tls)) {
         if ($o->{log}) {
@@ -46,6 +47,7 @@ sub serve_connection {
                 . (defined $request->{headers}{range} ? " $request->{headers}{range}" : '') . "\n";
         }
         my $answer = $o->{handler}->($request) // return;
+        return $answer->($tls) if ref $answer eq 'CODE';
         if (!ref $answer) {
             print $tls $answer;
             return;
