@@ -11,6 +11,8 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
+enum { RETRY_AFTER_QUEUE = 30 };
+
 /* One message of the notification whose verdicts are not all known yet. */
 struct item {
     struct batch *batch;
@@ -31,15 +33,30 @@ struct batch {
     struct loop_timer *timer;
 };
 
+/* Nothing can be said about any recipient: then there is no answer that could be taken for one. */
+static bool says_nothing(const struct batch *b)
+{
+    for (size_t i = 0; i < b->verdicts.nmessages; i++) {
+        for (size_t k = 0; k < b->verdicts.messages[i].nrcpts; k++) {
+            if (!b->verdicts.messages[i].rcpts[k].verdict.withheld)
+                return false;
+        }
+    }
+    return true;
+}
+
 static void answer(struct batch *b)
 {
-    char *text = verdicts_write(&b->verdicts);
-    if (FAILPOINT(notification_answer))
+    if (says_nothing(b)) {
+        http_reply_problem(b->req, 503, "the queue can't be read or written now", RETRY_AFTER_QUEUE);
+    } else if (FAILPOINT(notification_answer)) {
         http_reply_problem(b->req, 503, "disk I/O error", 1);
-    else
+    } else {
+        char *text = verdicts_write(&b->verdicts);
         http_reply(b->req, 200, NULL, 0, "application/json", text, strlen(text));
-    (void)FAILPOINT(notification_answered);
-    mem_free(&text);
+        (void)FAILPOINT(notification_answered);
+        mem_free(&text);
+    }
     for (size_t i = 0; i < b->n->nmessages; i++)
         mem_free(&b->items[i].open);
     mem_free(&b->items);
@@ -92,7 +109,7 @@ static void decided(void *arg, enum result result, const struct job *job)
         const struct job_rcpt *r = find_rcpt(job, item->verdicts->rcpts[i].address);
         struct verdict *v = &item->verdicts->rcpts[i].verdict;
         if (r == NULL || (r->state == JOB_PENDING && result != RESULT_OK))
-            set_verdict(v, VERDICT_DEFERRED, "4.3.0", "can't be queued now");
+            v->withheld = true; /* it can't be promised, and may be delivered all the same */
         else
             verdict_from_job(v, r);
     }
@@ -242,7 +259,7 @@ static void take_message(struct batch *b, struct item *item, const struct notifi
     if (jobs_find(ctx->jobs, &name, &known, &err) != RESULT_OK) {
         log_error("%s: look up in the queue: %s", m->id, err.text);
         for (size_t i = 0; i < item->verdicts->nrcpts; i++)
-            set_verdict(&item->verdicts->rcpts[i].verdict, VERDICT_DEFERRED, "4.3.0", "the queue can't be read now");
+            item->verdicts->rcpts[i].verdict.withheld = true; /* it may have been delivered */
     } else if (!same_message(known, m)) {
         log_warning("%s: %s used this id for another message before: refused, pontoon=%s", m->id, b->n->iss, m->id);
         reject_all(item, "5.7.1", "the id was used for another message");

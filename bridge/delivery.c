@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bridge/fetch.h"
+#include "bridge/noting.h"
 #include "bridge/peer_name.h"
 #include "bridge/slots.h"
 #include "bridge/smtp_copies.h"
@@ -54,6 +55,7 @@ struct delivery {
     char relay[NETADDR_TEXT_SIZE + 256];
     uint64_t witness;         /* its number there while the final dot is unanswered or unnoted, else 0 */
     struct promise *promises; /* waiting for a flush */
+    struct noting *noting;    /* all is decided, and not durable yet */
 };
 
 const struct job *delivery_job(const struct delivery *d)
@@ -90,6 +92,8 @@ static void delivery_free(struct delivery *d)
     peer_names_cancel(d->ctx->peer_names, d);
     slots_leave(&d->slot);
     witness_forget(d->ctx->witness, d->witness);
+    if (d->noting != NULL)
+        noting_cancel(&d->noting);
     while (d->promises != NULL) {
         struct promise *p = d->promises;
         d->promises = p->next;
@@ -104,23 +108,27 @@ static void delivery_free(struct delivery *d)
     mem_free(&d);
 }
 
-static void noted(void *arg, enum result result, const struct error *err)
+static void end(void *arg)
 {
     struct delivery *d = arg;
     (void)FAILPOINT(delivery_noted);
-    if (result != RESULT_OK)
-        log_error("%s: can't note what became of it (it may arrive twice): %s, pontoon=%s", d->job->m.id, err->text,
-                  d->job->m.id);
+    d->noting = NULL;
     while (d->promises != NULL) {
         struct promise *p = d->promises;
         d->promises = p->next;
         p->delivery = NULL;
         if (p->done != NULL)
-            p->done(p->arg, result, d->job);
+            p->done(p->arg, RESULT_OK, d->job);
         p->done = NULL;
     }
-    d->ended(d->arg, result, d->job);
+    d->ended(d->arg, RESULT_OK, d->job);
     delivery_free(d);
+}
+
+static void nothing_to_note(void *arg, enum result result, const struct error *err)
+{
+    (void)result, (void)err;
+    end(arg);
 }
 
 static void log_rcpt(const struct delivery *d, const struct job_rcpt *r)
@@ -156,12 +164,10 @@ static void settle(struct delivery *d)
         event(d, r->address, job_outcome_name(d->job->shadow, r->state), r->text);
     }
     d->job->next = clock_now();
-    struct error err;
-    struct loop_relay *relay = loop_relay_new(d->ctx->loop, noted, d);
-    if (!durable)
-        loop_relay_done(relay, RESULT_OK, &(struct error){0});
-    else if (jobs_note(d->ctx->jobs, d->job, loop_relay_done, relay, &err) != RESULT_OK)
-        loop_relay_done(relay, err.result, &err);
+    if (durable)
+        d->noting = noting_begin(d->ctx, d->job, end, d);
+    else
+        loop_relay_done(loop_relay_new(d->ctx->loop, nothing_to_note, d), RESULT_OK, &(struct error){0});
 }
 
 static void decide(struct delivery *d, size_t i, enum job_state state, const char *dsn, const char *text)
@@ -586,6 +592,11 @@ void delivery_promise(struct delivery *d, delivery_done *done, void *arg)
     struct error err;
     if (d->promised) {
         loop_relay_done(relay, RESULT_OK, &(struct error){0});
+        return;
+    }
+    if (d->noting != NULL) {
+        error_set(&err, RESULT_TEMP, "the queue can't be written now");
+        loop_relay_done(relay, err.result, &err);
         return;
     }
     d->promised = true;

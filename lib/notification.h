@@ -85,6 +85,7 @@ struct verdict {
     char dsn[ERROR_DSN_MAX];       /* RFC 3463, or "" */
     char text[REPLY_TEXT_MAX + 1]; /* the MTA's reply or our words, no control characters */
     enum verdict_dsn success;      /* with DELIVERED */
+    bool withheld;                 /* nothing can be said now: verdicts_write() leaves the recipient out */
     struct verdict_comparison {    /* of a shadow with its SMTP copy */
         bool known;                /* the member `shadow` is there */
         bool arrived;              /* else it was not seen */

@@ -153,6 +153,8 @@ static json_t *rcpts_json(const struct verdict_message *m, enum document documen
     json_t *array = json_array();
     for (size_t i = 0; i < m->nrcpts; i++) {
         const struct verdict *v = &m->rcpts[i].verdict;
+        if (v->withheld)
+            continue;
         json_t *r = json_object();
         json_object_set_new(r, "address", json_string_lossy(m->rcpts[i].address));
         json_object_set_new(r, word_member[document], json_string(word(v->kind, document)));
@@ -173,9 +175,14 @@ static json_t *verdicts_json(const struct verdicts *v, bool texts)
 {
     json_t *messages = json_array();
     for (size_t i = 0; i < v->nmessages; i++) {
+        json_t *rcpts = rcpts_json(&v->messages[i], VERDICTS, texts);
+        if (json_array_size(rcpts) == 0) {
+            json_decref(rcpts);
+            continue;
+        }
         json_t *m = json_object();
         json_object_set_new(m, "id", json_string_lossy(v->messages[i].id));
-        json_object_set_new(m, "recipients", rcpts_json(&v->messages[i], VERDICTS, texts));
+        json_object_set_new(m, "recipients", rcpts);
         json_array_append_new(messages, m);
     }
     json_t *j = json_object();

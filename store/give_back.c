@@ -20,6 +20,8 @@ enum {
     SLEEP_MAX = 60000,
     ERROR_SLEEP = 2000,
     CONNECT_TIMEOUT = 30000,
+    RENOTE_MIN = 200, /* ms between tries to note something */
+    RENOTE_MAX = 5000,
     IDLE_TIMEOUT = 5000,
 };
 
@@ -54,6 +56,18 @@ struct task {
     struct work *work;
     struct local_mta_delivery *delivery;
     bool ascii; /* the MTA takes no SMTPUTF8 */
+
+    /* It is over, and is being noted: again and again, if the store can't be written, as the MTA has the message. */
+    struct outcome news;         /* of its recipients; */
+    msec_t again;                /* of a warning: when to try again, 0 never */
+    struct note *note;           /* under way */
+    struct loop_timer *renoting; /* NULL until a note has failed */
+    unsigned failures;
+};
+
+/* One that outlives its task has none. */
+struct note {
+    struct task *task;
 };
 
 struct give_back {
@@ -74,55 +88,86 @@ static void task_free(struct task *t)
     t->owner->count--;
     if (t->delivery != NULL)
         local_mta_cancel(&t->delivery);
+    if (t->note != NULL)
+        t->note->task = NULL;
+    loop_timer_free(&t->renoting);
+    outcome_free(&t->news);
     work_free(&t->work);
     mem_free(&t);
 }
 
-static void settled(void *arg, enum result result, const struct error *err)
+static void note(void *arg);
+
+static void noted(void *arg, enum result result, const struct error *err)
 {
-    struct give_back *g = arg;
-    if (result != RESULT_OK)
-        log_error("can't note what went back to the MTA: %s", err->text);
+    struct note *n = arg;
+    struct task *t = n->task;
+    mem_free(&n);
+    if (t == NULL)
+        return;
+    struct give_back *g = t->owner;
+    const struct store_entry *e = t->work->entry;
+    t->note = NULL;
+    if (result != RESULT_OK) {
+        if (t->failures++ == 0)
+            log_error("%s: can't note what went back to the MTA: %s; trying until it can be noted, pontoon=%s",
+                      outcome_log_id(e), err->text, e->id);
+        if (t->renoting == NULL)
+            t->renoting = loop_timer_new(g->ctx->loop, note, t);
+        loop_timer_set(t->renoting, retry_delay(t->failures, RENOTE_MIN, RENOTE_MAX, 0));
+        return;
+    }
+    if (t->failures > 0)
+        log_info("%s: what went back to the MTA is noted, after %u failures, pontoon=%s", outcome_log_id(e),
+                 t->failures, e->id);
+    task_free(t);
     give_back_kick(g);
 }
 
-/* The news for one recipient of a task; answers are by recipient for returns, one for all for DSNs. */
-static void settle_rcpts(struct task *t, const struct local_mta_answer *answers, size_t n, const char *relay)
+static void note(void *arg)
 {
+    struct task *t = arg;
     struct context *ctx = t->owner->ctx;
-    struct outcome out = {0};
+    struct error err;
+    struct note *n = mem_zero(1, sizeof *n);
+    n->task = t;
+    t->note = n;
+    struct loop_relay *relay = loop_relay_new(ctx->loop, noted, n);
+    if (t->kind != &warnings)
+        outcome_settle(&t->news, ctx->store, loop_relay_done, relay);
+    else if (store_settle_warning(ctx->store, t->work->entry->id, t->again, loop_relay_done, relay, &err) != RESULT_OK)
+        loop_relay_done(relay, err.result, &err);
+}
+
+/* The news for one recipient of a task; answers are by recipient for returns, one for all for DSNs. */
+static void add_news(struct task *t, const struct local_mta_answer *answers, size_t n, const char *relay)
+{
     for (size_t i = 0; i < t->work->nrcpts; i++) {
         const struct local_mta_answer *a = &answers[i < n ? i : n - 1];
         struct outcome_news news = {.dsn = a->dsn, .text = a->text, .peer = relay};
         news.event =
             a->result == RESULT_OK ? t->kind->done : (a->result == RESULT_PERM ? t->kind->failed : t->kind->later);
-        outcome_add(&out, ctx->config, t->work->entry, work_rcpt(t->work, i), &news);
+        outcome_add(&t->news, t->owner->ctx->config, t->work->entry, work_rcpt(t->work, i), &news);
     }
-    outcome_settle(&out, ctx->store, loop_relay_done, loop_relay_new(ctx->loop, settled, t->owner));
-    outcome_free(&out);
 }
 
 /* A warning concerns the message as a whole. */
-static void settle_warning(struct task *t, const struct local_mta_answer *answer)
+static void add_warning(struct task *t, const struct local_mta_answer *answer)
 {
     struct context *ctx = t->owner->ctx;
-    const char *id = t->work->entry->id;
-    struct loop_relay *relay = loop_relay_new(ctx->loop, settled, t->owner);
     bool later = answer->result != RESULT_OK && answer->result != RESULT_PERM;
-    struct error err;
     if (!later && strcmp(answer->text, NOT_WANTED) != 0)
-        store_add_event(ctx->store, id, NULL, "delay-warning", answer->text);
-    msec_t again = later ? clock_now() + config_time(ctx->config, "store.retry-max") : 0;
-    if (store_settle_warning(ctx->store, id, again, loop_relay_done, relay, &err) != RESULT_OK)
-        loop_relay_done(relay, err.result, &err);
+        store_add_event(ctx->store, t->work->entry->id, NULL, "delay-warning", answer->text);
+    t->again = later ? clock_now() + config_time(ctx->config, "store.retry-max") : 0;
 }
 
 static void settle_task(struct task *t, const struct local_mta_answer *answers, size_t n, const char *relay)
 {
     if (t->kind == &warnings)
-        settle_warning(t, answers);
+        add_warning(t, answers);
     else
-        settle_rcpts(t, answers, n, relay);
+        add_news(t, answers, n, relay);
+    note(t);
 }
 
 static void begin(struct task *t);
@@ -150,7 +195,6 @@ static void sent(void *arg, const struct local_mta_answer *answers, size_t n, co
         log_info("%s: %s to <%s>: %s (%s), pontoon=%s", outcome_log_id(e), t->kind->what, e->envelope.sender,
                  answers[0].result == RESULT_OK ? "sent" : result_name(answers[0].result), answers[0].text, e->id);
     settle_task(t, answers, n, relay);
-    task_free(t);
 }
 
 /* Nothing could be handed over, or nothing needs to be. */
@@ -160,7 +204,6 @@ static void end_early(struct task *t, enum result result, const char *dsn, const
     snprintf(a.dsn, sizeof a.dsn, "%s", dsn);
     snprintf(a.text, sizeof a.text, "%s", text);
     settle_task(t, &a, 1, NULL);
-    task_free(t);
 }
 
 static void fill_return(struct local_mta_message *m, const struct work *w, struct store_body *body)
@@ -203,8 +246,33 @@ static void begin(struct task *t)
     t->delivery = local_mta_send(g->pool, &m, sent, t);
 }
 
+static bool shares_rcpt(const struct work *a, const struct work *b)
+{
+    for (size_t i = 0; i < a->nrcpts; i++) {
+        for (size_t k = 0; k < b->nrcpts; k++) {
+            if (work_rcpt(a, i)->rid == work_rcpt(b, k)->rid)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Whether it is in hand: its lease may run out while it can't be noted, and it must not go out twice. */
+static bool in_hand(const struct give_back *g, const struct kind *kind, const struct work *w)
+{
+    for (const struct task *t = g->tasks; t != NULL; t = t->next) {
+        if (t->kind == kind && strcmp(t->work->entry->id, w->entry->id) == 0 && shares_rcpt(t->work, w))
+            return true;
+    }
+    return false;
+}
+
 static void begin_kind(struct give_back *g, const struct kind *kind, struct work *w)
 {
+    if (in_hand(g, kind, w)) { /* other recipients of the message come again after the lease */
+        work_free(&w);
+        return;
+    }
     struct task *t = mem_zero(1, sizeof *t);
     *t = (struct task){.next = g->tasks, .owner = g, .kind = kind, .work = w};
     g->tasks = t;

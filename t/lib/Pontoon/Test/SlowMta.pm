@@ -1,0 +1,116 @@
+# An MTA that takes its time: an SMTP proxy in front of a real one that holds back the reply to a chosen command. It knows enough
+# SMTP to tell which reply answers what.
+package Pontoon::Test::SlowMta;
+use strict;
+use warnings;
+use Carp qw(croak);
+use IO::Select;
+use IO::Socket::INET;
+use POSIX ();
+use Time::HiRes qw(sleep time);
+use Pontoon::Test::Proc;
+use Pontoon::Test::Proxy;
+
+# address, port: where it listens; to => "ADDRESS:PORT"; dir: its own; holds => [[COMMAND, seconds], ...]: what the connections, in
+# order, hold back (COMMAND: banner, EHLO, MAIL, RCPT, DATA, "." for the answer to the content, QUIT, XCLIENT), undef: nothing. While there
+# is a file DIR/hold-COMMAND, every connection holds that.
+sub start {
+    my ($class, %o) = @_;
+    my $listener = IO::Socket::INET->new(LocalAddr => $o{address}, LocalPort => $o{port}, Listen => 64, ReuseAddr => 1)
+        or croak "listen on $o{address}:$o{port}: $!";
+    my $proc = Pontoon::Test::Proc->fork_code('slow mta', sub {
+        local $SIG{CHLD} = 'IGNORE';
+        for (my $number = 0;; $number++) {
+            my $client = $listener->accept or next;
+            if (!(fork // next)) {
+                my $self = bless {%o, client => $client, hold => $o{holds}[$number], queue => ['banner'], in => '', out => ''}, $class;
+                eval { $self->relay; 1 } or print STDERR "# slow mta: $@";
+                POSIX::_exit(0);
+            }
+            close $client;
+        }
+    });
+    close $listener;
+    return bless {%o, proc => $proc}, $class;
+}
+
+sub endpoint { "$_[0]{address}:$_[0]{port}" }
+
+# From now on all hold this back, until let_go().
+sub hold {
+    my ($self, $command) = @_;
+    open my $fh, '>', "$self->{dir}/hold-$command" or croak "$self->{dir}/$command: $!";
+}
+
+sub let_go { unlink "$_[0]{dir}/hold-$_[1]" or croak "$_[0]{dir}/$_[1]: $!" }
+
+# How often a reply to this was held back.
+sub held {
+    my ($self, $command) = @_;
+    open my $fh, '<', "$self->{dir}/held" or return 0;
+    return scalar grep { $_ eq "$command\n" } <$fh>;
+}
+
+sub relay {
+    my ($self) = @_;
+    local $SIG{PIPE} = 'IGNORE';
+    my $client = $self->{client};
+    my $server = IO::Socket::INET->new(PeerAddr => $self->{to}) or return;
+    my $both   = IO::Select->new($client, $server);
+    for (;;) {
+        for my $from ($both->can_read) {
+            sysread($from, my $bytes, 16384) or return;
+            if ($from == $client) {
+                $self->commands($bytes);
+                Pontoon::Test::Proxy::write_all($server, $bytes) or return;
+            } else {
+                $self->replies($bytes) or return;
+            }
+        }
+    }
+}
+
+# Notes which replies are to be expected.
+sub commands {
+    my ($self, $bytes) = @_;
+    $self->{in} .= $bytes;
+    for (;;) {
+        if ($self->{content}) {
+            $self->{in} =~ s/^(?:.*?\r\n)?\.\r\n//s or last;
+            $self->{content} = 0;
+            push @{$self->{queue}}, '.';
+        } else {
+            $self->{in} =~ s/^([^\r\n]*)\r\n// or last;
+            my ($verb) = $1 =~ /^(\w+)/;
+            push @{$self->{queue}}, uc $verb;
+            $self->{content} = uc $verb eq 'DATA';
+        }
+    }
+}
+
+sub replies {
+    my ($self, $bytes) = @_;
+    $self->{out} .= $bytes;
+    while ($self->{out} =~ s/^((?:\d{3}-[^\n]*\n)*\d{3}(?: [^\n]*)?\r?\n)//) {
+        my $reply = $1;
+        my $to    = shift @{$self->{queue}} // '';
+        $self->{content} = 0 if $to eq 'DATA' && $reply !~ /^354/;
+        $self->wait_for_it($to);
+        Pontoon::Test::Proxy::write_all($self->{client}, $reply) or return;
+    }
+    return 1;
+}
+
+sub wait_for_it {
+    my ($self, $command) = @_;
+    my ($what, $seconds) = @{$self->{hold} // []};
+    my $mine = defined $what && $what eq $command;
+    return if !$mine && !-e "$self->{dir}/hold-$command";
+    open my $fh, '>>', "$self->{dir}/held" or die "held: $!";
+    syswrite $fh, "$command\n";
+    delete $self->{hold} if $mine;
+    sleep $seconds if $mine;
+    sleep 0.02 while -e "$self->{dir}/hold-$command";
+}
+
+1;
