@@ -78,6 +78,17 @@ my ($forwarded) = $b->wait_mail('dave', 1);
 is $forwarded->header('Subject'), 'forwarded', 'a forwarded message of a stranger arrives';
 like answers(0)->{'dave@b.test'}, qr/goes on by SMTP \(sender domain is not ours/, 'by SMTP';
 
+# As wait_mail() for what waits in A's queue.
+sub wait_flushed {
+    my ($site, $user, $n) = @_;
+    my $next = 0;
+    wait_for("message $n for $user\@" . $site->domain, sub {
+        ($next) = (time + 1, $a->postfix->flush) if time >= $next;
+        return $site->postfix->mailbox_files($user) >= $n;
+    });
+    return $site->mailbox($user);
+}
+
 # The store can't be written: each of these in turn. Postfix is asked, for each recipient, to keep its mail; when the store can be written again
 # it arrives, once, and pontoon-lmtp was not restarted.
 my $lmtp = $a->daemon('lmtp')->pid;
@@ -99,7 +110,7 @@ sub while_store_fails {
     like $a->log_after($from), $says, "$how: the log says what is wrong";
     $end->();
     for my $user (@users) {
-        my @mail = $b->wait_mail($user, $have{$user} + 1);
+        my @mail = wait_flushed($b, $user, $have{$user} + 1);
         is scalar(grep { $_->carries($patience) } @mail), 1, "$how: it arrives afterwards for $user, once";
     }
 }
@@ -142,7 +153,7 @@ wait_for('the rounds to be logged', sub { rounds('carol@plain.test', $offset) >=
 is rounds('carol@plain.test', $offset), 5, 'a loop: five rounds, then a pause';
 is scalar($a->postfix->queue), 1, 'it waits in the queue';
 mistake(0);
-my ($mail) = $plain->wait_mail('carol', 1);
+my ($mail) = wait_flushed($plain, 'carol', 1);
 is $mail->header('Subject'), 'round', 'mended: it arrives';
 wait_for('the queue to be empty', sub { !$a->postfix->queue });
 $a->wait_settled;
@@ -152,7 +163,7 @@ is scalar($plain->mailbox('carol')), 1, 'once';
 $offset = $a->log_size;
 mistake(1);
 $a->submit(from => 'alice@a.test', to => ['dave@plain.test'], message => Pontoon::Test::Mail->plain(subject => 'for ever'));
-my @reports = $a->wait_mail('alice', 2);
+my @reports = wait_flushed($a, 'alice', 2);
 $a->wait_settled;
 wait_for('the queue to be empty', sub { !$a->postfix->queue });
 is scalar($a->mailbox('alice')), 2, 'a loop for ever: one DSN';
@@ -174,7 +185,7 @@ my $had = $b->mailbox('dave');
 is $a->stop($_), 0, "the $_ stops" for qw(lmtp store);
 $a->postfix->write('transport', $return =~ s/FILTER //gr);
 $a->postfix->reload;
-my @mail = $b->wait_mail('dave', $had + 1);
+my @mail = wait_flushed($b, 'dave', $had + 1);
 is $mail[-1]->header('Subject'), 'drained', 'without the transport it goes by SMTP at once';
 
 $world->nothing_broke;

@@ -121,6 +121,7 @@ is $status, 0, 'pontoon drain ends when nothing is left' or diag $text;
 step('drained');
 $out->wait_sent($out->sent + 50);
 is $a->pontoon_json('status')->{store}{messages}, 0, 'nothing new has come in';
+$_->hurry         for $out, $in;
 $_->wait_all_sent for $out, $in;
 step('all is sent');
 $b->pontoon('drain', '--wait');

@@ -198,6 +198,9 @@ sub bounced { $_[0]->log_after(0) =~ m{/bounce\[\d+\]: \w+: sender non-delivery}
 
 sub submit_command { return ('sendmail', '-C', "$_[0]{dir}/etc") }
 
+# Tries what it holds now. A queue manager that finds a message still in the hands of the delivery before waits a minute otherwise.
+sub flush { system('postqueue', '-c', "$_[0]{dir}/etc", '-f') == 0 or croak 'postqueue -f failed' }
+
 # Queue ids of what the MTA still holds.
 sub queue {
     my ($self) = @_;
