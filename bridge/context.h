@@ -16,6 +16,7 @@
 struct arrivals;
 struct deliveries;
 struct receipts;
+struct intake;
 struct recipients;
 struct peer_names;
 struct slots;
@@ -25,6 +26,8 @@ struct context {
     const struct config *config;
     struct recipients *recipients; /* who takes part, by this configuration */
     struct loop *loop;
+    struct peer_limits *peers;
+    struct intake *intake; /* how much is taken from one address and one domain */
     struct jobs *jobs;
     struct dns *dns;
     struct http_client *http;

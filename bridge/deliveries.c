@@ -3,7 +3,9 @@
 
 #include <search.h>
 #include <string.h>
+#include <sys/queue.h>
 
+#include "bridge/intake.h"
 #include "bridge/receipts.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -17,7 +19,7 @@ struct watch {
 };
 
 struct active {
-    struct active *next; /* all */
+    LIST_ENTRY(active) link; /* all */
     struct deliveries *all;
     struct delivery *delivery;
     struct job_name name;
@@ -27,10 +29,9 @@ struct active {
 struct deliveries {
     struct context *ctx;
     void *tree; /* tsearch(3) */
-    struct active *list;
-    unsigned counts[2]; /* mail, shadows */
-    bool more;          /* promised messages of before the restart wait in the queue, */
-    int64_t after;      /* behind this one */
+    LIST_HEAD(, active) list;
+    bool more;     /* promised messages of before the restart wait in the queue, */
+    int64_t after; /* behind this one */
 };
 
 static int compare(const void *a, const void *b)
@@ -51,27 +52,11 @@ struct deliveries *deliveries_new(struct context *ctx)
     return d;
 }
 
-unsigned deliveries_count(const struct deliveries *d, bool shadow)
-{
-    return d->counts[shadow];
-}
-
-unsigned deliveries_count_of(const struct deliveries *d, const char *iss, bool shadow)
-{
-    unsigned n = 0;
-    for (const struct active *a = d->list; a != NULL; a = a->next)
-        n += a->name.shadow == shadow && strcmp(a->name.iss, iss) == 0;
-    return n;
-}
-
 static void active_free(struct active *a)
 {
-    struct active **p = &a->all->list;
-    while (*p != a)
-        p = &(*p)->next;
-    *p = a->next;
+    LIST_REMOVE(a, link);
     tdelete(a, &a->all->tree, compare);
-    a->all->counts[a->name.shadow]--;
+    intake_ends(a->all->ctx->intake, a->name.iss, a->name.shadow);
     while (a->watches != NULL) {
         struct watch *w = a->watches;
         a->watches = w->next;
@@ -84,9 +69,10 @@ void deliveries_free(struct deliveries **d)
 {
     if (*d == NULL)
         return;
-    while ((*d)->list != NULL) {
-        struct delivery *delivery = (*d)->list->delivery;
-        active_free((*d)->list); /* its key is the delivery's */
+    struct active *a;
+    while ((a = LIST_FIRST(&(*d)->list)) != NULL) {
+        struct delivery *delivery = a->delivery;
+        active_free(a); /* its key is the delivery's */
         delivery_cancel(&delivery);
     }
     mem_free(d);
@@ -106,7 +92,7 @@ static void ended(void *arg, enum result result, const struct job *job)
     active_free(a);
     if (promised)
         receipts_kick(all->ctx->receipts);
-    if (all->more && all->counts[false] + all->counts[true] < TAKE_UP_MAX / 2) {
+    if (all->more && intake_count(all->ctx->intake, false) + intake_count(all->ctx->intake, true) < TAKE_UP_MAX / 2) {
         struct error err;
         if (deliveries_take_up(all, &err) != RESULT_OK)
             log_error("can't take up promised messages: %s", err.text);
@@ -123,9 +109,9 @@ struct active *deliveries_find(struct deliveries *d, const struct job_name *name
 struct active *deliveries_begin(struct deliveries *d, struct job *job, bool promised)
 {
     struct active *a = mem_zero(1, sizeof *a);
-    *a = (struct active){.next = d->list, .all = d, .name = job_name(job)};
-    d->list = a;
-    d->counts[job->shadow]++;
+    *a = (struct active){.all = d, .name = job_name(job)};
+    LIST_INSERT_HEAD(&d->list, a, link);
+    intake_begins(d->ctx->intake, job->iss, job->shadow);
     a->delivery = delivery_begin(d->ctx, job, promised, ended, a);
     if (tsearch(a, &d->tree, compare) == NULL)
         log_fatal("out of memory");

@@ -13,9 +13,6 @@ struct active; /* one message under way */
 
 struct deliveries *deliveries_new(struct context *ctx);
 void deliveries_free(struct deliveries **d); /* cancels what is under way */
-/* Shadows are counted by themselves, so that they never take the place of mail. */
-unsigned deliveries_count(const struct deliveries *d, bool shadow);
-unsigned deliveries_count_of(const struct deliveries *d, const char *iss, bool shadow);
 
 /* NULL if it is not under way. */
 struct active *deliveries_find(struct deliveries *d, const struct job_name *name);

@@ -8,6 +8,7 @@
 #include "bridge/arrivals.h"
 #include "bridge/context.h"
 #include "bridge/deliveries.h"
+#include "bridge/intake.h"
 #include "bridge/notifications.h"
 #include "bridge/peer_name.h"
 #include "bridge/receipts.h"
@@ -139,9 +140,11 @@ static void listen_all(struct main *m)
 {
     const struct config *config = m->ctx.config;
     struct error err;
+    m->ctx.peers = peer_limits_new(m->ctx.loop, "bridge");
+    peer_limits_configure(m->ctx.peers, config, "bridge");
     struct http_server_limits limits = {
-        .connections = (unsigned)config_number(config, "bridge.connections"),
-        .connections_per_address = (unsigned)config_number(config, "bridge.connections-per-address"),
+        .peers = m->ctx.peers,
+        .section = "bridge",
         .header_max = REQUEST_HEADER_MAX,
         .body_max = NOTIFICATION_SIZE_MAX,
         .idle_timeout = config_time(config, "bridge.idle-timeout"),
@@ -183,6 +186,7 @@ static void open_parts(struct main *m)
     open_mta(ctx);
     ctx->peer_names = peer_names_new(ctx->dns);
     ctx->slots = slots_new(ctx->loop);
+    ctx->intake = intake_new(ctx);
     slots_set_limit(ctx->slots, (unsigned)config_number(config, "bridge.mta-connections-per-domain"));
     ctx->arrivals = arrivals_new(ctx->loop, config);
     ctx->deliveries = deliveries_new(ctx);
@@ -206,6 +210,8 @@ static void reload(struct daemon *d, const struct config *old, void *arg)
     } else { /* a table that the check could read is gone since */
         log_error("keeping the old recipients and senders: %s", err.text);
     }
+    peer_limits_configure(m->ctx.peers, d->config, "bridge");
+    intake_configure(m->ctx.intake, d->config);
     slots_set_limit(m->ctx.slots, (unsigned)config_number(d->config, "bridge.mta-connections-per-domain"));
     say_if_closed(d->config);
     if (tls_server_reload(m->tls, config_string(d->config, "bridge.certificate"),
@@ -217,7 +223,7 @@ static void drain_look(void *arg)
 {
     struct main *m = arg;
     unsigned left =
-        deliveries_count(m->ctx.deliveries, false) + receipts_count(m->ctx.receipts) + http_server_requests(m->server);
+        intake_count(m->ctx.intake, false) + receipts_count(m->ctx.receipts) + http_server_requests(m->server);
     if (left > 0 && clock_mono() < m->drain_until) {
         loop_timer_set(m->drain_timer, DRAIN_LOOK);
         return;
@@ -244,6 +250,7 @@ static void close_parts(struct main *m)
     loop_timer_free(&m->drain_timer);
     http_server_free(&m->server);
     deliveries_free(&m->ctx.deliveries);
+    intake_free(&m->ctx.intake);
     arrivals_free(&m->ctx.arrivals);
     receipts_free(&m->ctx.receipts);
     slots_free(&m->ctx.slots);
@@ -256,6 +263,7 @@ static void close_parts(struct main *m)
     recipients_free(&m->ctx.recipients);
     witness_stop(&m->ctx.witness);
     tls_server_free(&m->tls);
+    peer_limits_free(&m->ctx.peers);
 }
 
 int main(int argc, char **argv)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "bridge/batch.h"
-#include "bridge/deliveries.h"
+#include "bridge/intake.h"
 #include "bridge/recipients.h"
 #include "bridge/status.h"
 #include "lib/jws.h"
@@ -15,8 +15,7 @@
 
 enum {
     LIFETIME_MAX = 7 * 86400, /* seconds between iat and exp */
-    RETRY_AFTER_FULL = 60,    /* seconds */
-    RETRY_AFTER_POLICY = 30,
+    RETRY_AFTER_POLICY = 30,  /* seconds */
 };
 
 /* A notification whose signer's policy is being looked up. */
@@ -25,7 +24,8 @@ struct incoming {
     struct http_request *req;
     struct jws *jws;
     struct notification *n;
-    char peer[NETADDR_TEXT_SIZE];
+    char peer[NETADDR_TEXT_SIZE], key[LIMIT_KEY_SIZE];
+    bool looking;   /* in a look-up */
     bool refreshed; /* the policy was fetched anew for an unknown key */
 };
 
@@ -39,8 +39,16 @@ static void incoming_free(struct incoming *in)
 /* Refuses in words for the peer and for our log; the end of `in`. */
 static void refuse(struct incoming *in, int status, const char *what, unsigned retry_after)
 {
-    log_warning("refused a notification from %s[%s]: %d: %s", in->n ? in->n->iss : "unknown", in->peer, status, what);
+    limit_refused(in->ctx->peers->refusals, in->key, "refused a notification from %s[%s]: %d: %s",
+                  in->n ? in->n->iss : "unknown", in->peer, status, what);
     http_reply_problem(in->req, status, what, retry_after);
+    incoming_free(in);
+}
+
+/* The same when a limit of bridge/intake.c did, which has logged it. */
+static void turn_away(struct incoming *in, const struct intake_refusal *no)
+{
+    http_reply_problem(in->req, no->status, no->why, no->retry_after);
     incoming_free(in);
 }
 
@@ -63,20 +71,21 @@ static void verified(struct incoming *in)
 {
     struct context *ctx = in->ctx;
     const char *late = bad_time(in);
-    unsigned most = (unsigned)config_number(ctx->config, "bridge.queue-max");
-    unsigned most_of_one = (unsigned)config_number(ctx->config, "bridge.queue-max-per-domain");
     if (late != NULL) {
         refuse(in, 400, late, 0);
-    } else if (deliveries_count(ctx->deliveries, in->n->shadow) + in->n->nmessages > most) {
-        refuse(in, 503, "the queue is full", RETRY_AFTER_FULL);
-    } else if (deliveries_count_of(ctx->deliveries, in->n->iss, in->n->shadow) + in->n->nmessages > most_of_one) {
-        refuse(in, 429, "too many messages of this domain are under way", RETRY_AFTER_FULL);
-    } else {
-        struct notification *n = in->n;
-        in->n = NULL;
-        batch_begin(ctx, in->req, n, in->peer);
-        incoming_free(in);
+        return;
     }
+    char who[DOMAIN_MAX + NETADDR_TEXT_SIZE + 3];
+    snprintf(who, sizeof who, "%s[%s]", in->n->iss, in->peer);
+    struct intake_refusal no = intake_messages(ctx->intake, in->n->iss, in->n->shadow, in->n->nmessages, who);
+    if (no.status != 0) {
+        turn_away(in, &no);
+        return;
+    }
+    struct notification *n = in->n;
+    in->n = NULL;
+    batch_begin(ctx, in->req, n, in->peer);
+    incoming_free(in);
 }
 
 static void got_policy(void *arg, enum result result, const struct policy *policy, const struct error *err)
@@ -84,6 +93,9 @@ static void got_policy(void *arg, enum result result, const struct policy *polic
     struct incoming *in = arg;
     char what[ERROR_TEXT_MAX + 100];
     struct error bad;
+    if (in->looking)
+        intake_lookup_ends(in->ctx->intake, in->key);
+    in->looking = false;
     if (result != RESULT_OK) {
         snprintf(what, sizeof what, "policy of %s: %s", in->n->iss, err->text);
         refuse(in, result == RESULT_PERM ? 401 : 503, what, result == RESULT_PERM ? 0 : RETRY_AFTER_POLICY);
@@ -101,6 +113,19 @@ static void got_policy(void *arg, enum result result, const struct policy *polic
 }
 
 /* ---- before it ---- */
+
+static void look_up(struct incoming *in)
+{
+    struct context *ctx = in->ctx;
+    struct intake_refusal no = intake_lookup(ctx->intake, in->key, in->n->iss);
+    if (no.status != 0) {
+        turn_away(in, &no);
+        return;
+    }
+    in->looking = true;
+    intake_lookup_begins(ctx->intake, in->key);
+    discovery_get(ctx->discovery, in->n->iss, false, got_policy, in);
+}
 
 static void take(struct incoming *in)
 {
@@ -133,7 +158,7 @@ static void take(struct incoming *in)
     else if (!senders_allowed(in->ctx->recipients, in->n->iss))
         refuse(in, 403, "iss: this site takes no notifications from this domain", 0);
     else
-        discovery_get(in->ctx->discovery, in->n->iss, false, got_policy, in);
+        look_up(in);
 }
 
 static bool is_endpoint(const char *path)
@@ -158,6 +183,7 @@ void notifications_handle(struct http_request *req, void *arg)
         struct incoming *in = mem_zero(1, sizeof *in);
         *in = (struct incoming){.ctx = ctx, .req = req};
         netaddr_ip(http_request_peer(req), in->peer);
+        limit_key_of(http_request_peer(req), in->key);
         take(in);
     }
 }

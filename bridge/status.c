@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "bridge/deliveries.h"
+#include "bridge/intake.h"
 
 enum {
     MTA_TROUBLE_LASTS = 30000, /* ms: after that a new attempt has to show whether the MTA is still away */
@@ -23,7 +23,7 @@ static const char *trouble(const struct context *ctx, unsigned *retry_after_r)
         *retry_after_r = RETRY_AFTER_STOP;
         return "shutting down";
     }
-    if (deliveries_count(ctx->deliveries, false) >= (unsigned)config_number(ctx->config, "bridge.queue-max")) {
+    if (intake_count(ctx->intake, false) >= (unsigned)config_number(ctx->config, "bridge.queue-max")) {
         *retry_after_r = RETRY_AFTER_FULL;
         return "the queue is full";
     }

@@ -5,6 +5,7 @@
 #include <time.h>
 
 static msec_t (*wall_source)(void);
+static msec_t (*mono_source)(void);
 
 static msec_t read_clock(clockid_t id)
 {
@@ -20,10 +21,15 @@ msec_t clock_now(void)
 
 msec_t clock_mono(void)
 {
-    return read_clock(CLOCK_MONOTONIC);
+    return mono_source ? mono_source() : read_clock(CLOCK_MONOTONIC);
 }
 
 void clock_set_source(msec_t (*source)(void))
 {
     wall_source = source;
+}
+
+void clock_set_mono_source(msec_t (*source)(void))
+{
+    mono_source = source;
 }

@@ -143,6 +143,19 @@ enum discovery_state discovery_peek(struct discovery *d, const char *domain, con
     return discovery_wait(d, domain, 0, policy_r, why_r);
 }
 
+bool discovery_knows(struct discovery *d, const char *domain)
+{
+    char name[DOMAIN_MAX + 1];
+    bool due;
+    if (!domain_normalize(domain, name))
+        return true; /* it is never looked up */
+    pthread_mutex_lock(&d->lock);
+    struct discovery_entry *e = discovery_table_find(d->table, name);
+    bool known = e != NULL && discovery_entry_state(e, clock_now(), &due, NULL) != DISCOVERY_UNKNOWN;
+    pthread_mutex_unlock(&d->lock);
+    return known;
+}
+
 /* ---- the loop's thread: answers ---- */
 
 /* What callers of discovery_get() are told. */

@@ -48,6 +48,9 @@ enum discovery_state discovery_peek(struct discovery *d, const char *domain, con
 enum discovery_state discovery_wait(struct discovery *d, const char *domain, msec_t wait,
                                     const struct policy **policy_r, struct error *why_r);
 
+/* Whether it is in memory, so that discovery_get() costs no look-up, not even in the database. Any thread. */
+bool discovery_knows(struct discovery *d, const char *domain);
+
 /*
  * Loop's thread: calls done (perhaps at once) when the answer is known. `refresh`: look at the record and the
  * document again even if the cache is fresh (an unknown key id, `pontoon policy`), at most once in

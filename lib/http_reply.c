@@ -18,6 +18,7 @@ void http_reply(struct http_request *req, int status, const struct http_header *
     }
     if (req->state != REQUEST_WAITING)
         log_panic("http reply: answered twice");
+    req->replying(req->ended_arg, status);
     http_request_put_headers(req, headers, nheaders, content_type, len);
     struct evbuffer *out = evbuffer_new();
     bool head = evhttp_request_get_command(req->evreq) == EVHTTP_REQ_HEAD;

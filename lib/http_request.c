@@ -53,12 +53,13 @@ static void watch_for_close(struct bufferevent *bev)
 }
 
 struct http_request *http_request_begin(struct evhttp_request *evreq, const struct netaddr *peer, loop_fn *ended,
-                                        void *ended_arg)
+                                        http_replying *replying, void *ended_arg)
 {
     struct http_request *req = mem_zero(1, sizeof *req);
     req->evreq = evreq;
     req->peer = *peer;
     req->ended = ended;
+    req->replying = replying;
     req->ended_arg = ended_arg;
     evhttp_request_set_on_complete_cb(evreq, completed, req);
     evhttp_connection_set_closecb(evhttp_request_get_connection(evreq), closed, req);

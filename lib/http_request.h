@@ -19,12 +19,16 @@ enum http_request_state {
     REQUEST_GONE,      /* the connection was lost before; we free the request */
 };
 
+/* Called with an answer's status just before it goes out. */
+typedef void http_replying(void *arg, int status);
+
 struct http_request {
     enum http_request_state state;
     struct evhttp_request *evreq;
     struct netaddr peer;
-    bool last;      /* answer with "Connection: close" */
-    loop_fn *ended; /* the server's: complete or gone; called once, before the handler's own callbacks */
+    bool last;               /* answer with "Connection: close" */
+    loop_fn *ended;          /* the server's: complete or gone; called once, before the handler's own callbacks */
+    http_replying *replying; /* the server's, too, with the same argument */
     void *ended_arg;
     loop_fn *gone;
     void *gone_arg;
@@ -36,7 +40,7 @@ struct http_request {
 };
 
 struct http_request *http_request_begin(struct evhttp_request *evreq, const struct netaddr *peer, loop_fn *ended,
-                                        void *ended_arg);
+                                        http_replying *replying, void *ended_arg);
 /*
  * The server is going away with this request's connection: parts them, so that the connection can be freed.
  * http_request_lose() afterwards tells whoever waits, and frees the request unless its handler still has it.

@@ -41,8 +41,10 @@ struct connection {
      * idle_timeout after the connection's or the last answer's end.
      */
     struct loop_timer *timer;
-    bool admitted;
+    bool asked;    /* whether there is room for it */
+    bool admitted; /* and counted as such */
     struct netaddr peer;
+    char key[LIMIT_KEY_SIZE];     /* under which it is counted */
     struct http_request *request; /* the one under way, or NULL */
 };
 
@@ -56,7 +58,7 @@ struct http_server {
     struct loop_timer *pause; /* of accepting */
     bool draining;
     LIST_ENTRY(http_server) link;
-    unsigned nconnections, nrequests;
+    unsigned nrequests;
     LIST_HEAD(connection_list, connection) connections;
 };
 
@@ -67,11 +69,22 @@ static pthread_mutex_t servers_lock = PTHREAD_MUTEX_INITIALIZER;
 static int ssl_slot; /* where an SSL session keeps its connection */
 static pthread_once_t ssl_slot_once = PTHREAD_ONCE_INIT;
 
+/* It counts no longer. */
+static void dismiss(struct connection *c)
+{
+    const struct peer_limits *peers = c->server->limits.peers;
+    if (!c->admitted)
+        return;
+    c->admitted = false;
+    limit_release(peers->connections, c->key);
+    limit_release(peers->connections_all, "all");
+}
+
 static void part_from_server(struct connection *c)
 {
     if (c->server == NULL)
         return;
-    c->server->nconnections--;
+    dismiss(c);
     LIST_REMOVE(c, link);
     loop_timer_free(&c->timer);
     c->server = NULL;
@@ -112,39 +125,87 @@ static void unmap(struct netaddr *a)
     a->len = sizeof v4;
 }
 
-static unsigned connections_from(const struct http_server *s, const struct netaddr *peer)
+/*
+ * When all connections are taken: the oldest one of the peer that has most of them, rather one that waits for a request than
+ * one that is being answered. NULL if the newcomer's own peer has as many: then it is refused itself. So whoever opens
+ * connections to keep others out only takes them from himself.
+ */
+static struct connection *to_give_way(const struct http_server *s, const char *newcomer)
 {
-    unsigned n = 0;
-    const struct connection *c;
-    LIST_FOREACH (c, &s->connections, link)
-        n += c->admitted && netaddr_equal_ip(&c->peer, peer);
-    return n;
+    const struct limit *held = s->limits.peers->connections;
+    struct connection *c, *victim = NULL;
+    unsigned most = limit_held(held, newcomer) + 1;
+    LIST_FOREACH (c, &s->connections, link) { /* the youngest first */
+        unsigned n = c->admitted ? limit_held(held, c->key) : 0;
+        bool better = n > most || (n == most && victim != NULL && (c->request == NULL || victim->request != NULL));
+        if (n == 0 || !better)
+            continue;
+        most = n;
+        victim = c;
+    }
+    return victim;
+}
+
+/* Whether there is room for one more of this peer; may make some. Why not is logged. */
+static bool has_room(struct http_server *s, const char *key, const char *ip)
+{
+    struct peer_limits *peers = s->limits.peers;
+    if (!limit_allows(peers->refusals, key, NULL)) {
+        limit_refused(peers->refusals, key,
+                      "[%s]: connection cut: too many of its requests were refused (%s.refusals-per-address)", ip,
+                      s->limits.section);
+        return false;
+    }
+    if (limit_held(peers->connections, key) >= peers->most_per_address) {
+        limit_refused(peers->connections, key, "[%s]: connection refused: it has %u (%s.connections-per-address)", ip,
+                      peers->most_per_address, s->limits.section);
+        return false;
+    }
+    if (limit_held(peers->connections_all, "all") < peers->most)
+        return true;
+    struct connection *victim = to_give_way(s, key);
+    if (victim == NULL) {
+        limit_refused(peers->connections_all, key, "[%s]: connection refused: %u in all (%s.connections)", ip,
+                      peers->most, s->limits.section);
+        return false;
+    }
+    char other[NETADDR_TEXT_SIZE];
+    netaddr_ip(&victim->peer, other);
+    limit_refused(peers->connections_all, victim->key,
+                  "[%s]: connection cut for one of [%s]: %u in all, and it has most of them (%s.connections)", other,
+                  ip, peers->most, s->limits.section);
+    dismiss(victim);
+    cut(victim);
+    return true;
 }
 
 static void admit(struct connection *c)
 {
     struct http_server *s = c->server;
+    char text[NETADDR_TEXT_SIZE];
+    c->asked = true;
     c->peer.len = sizeof c->peer.sa;
     if (getpeername(bufferevent_getfd(c->bev), (struct sockaddr *)&c->peer.sa, &c->peer.len) != 0) {
         cut(c);
         return;
     }
     unmap(&c->peer);
-    if (s->nconnections > s->limits.connections || connections_from(s, &c->peer) >= s->limits.connections_per_address) {
-        char text[NETADDR_TEXT_SIZE];
-        netaddr_ip(&c->peer, text);
-        log_debug("connection from %s refused: too many (%u in all)", text, s->nconnections);
+    netaddr_ip(&c->peer, text);
+    limit_key_of(&c->peer, c->key);
+    if (!has_room(s, c->key, text)) {
         cut(c);
         return;
     }
     c->admitted = true;
+    limit_hold(s->limits.peers->connections, c->key);
+    limit_hold(s->limits.peers->connections_all, "all");
     loop_timer_set(c->timer, s->limits.idle_timeout);
 }
 
 static void on_timer(void *arg)
 {
     struct connection *c = arg;
-    if (c->admitted)
+    if (c->asked)
         cut(c);
     else
         admit(c);
@@ -169,7 +230,6 @@ static struct bufferevent *new_connection(struct event_base *base, void *arg)
     loop_timer_set(c->timer, 0);
     c->server = s;
     LIST_INSERT_HEAD(&s->connections, c, link);
-    s->nconnections++;
     return c->bev;
 }
 
@@ -181,6 +241,18 @@ static void request_ended(void *arg)
         return;
     c->server->nrequests--;
     loop_timer_set(c->timer, c->server->limits.idle_timeout);
+}
+
+/* An answer is about to go out. What a peer is refused costs it something, and in the end the connection. */
+static void replying(void *arg, int status)
+{
+    struct connection *c = arg;
+    if (c->server == NULL || !peer_limits_is_refusal(status))
+        return;
+    struct limit *refusals = c->server->limits.peers->refusals;
+    limit_charge(refusals, c->key, 1);
+    if (!limit_allows(refusals, c->key, NULL))
+        c->request->last = true;
 }
 
 /* False: answered, it is too large. */
@@ -206,12 +278,19 @@ static void on_request(struct evhttp_request *evreq, void *arg)
         return;
     }
     loop_timer_cancel(c->timer);
-    struct http_request *req = http_request_begin(evreq, &c->peer, request_ended, c);
+    struct http_request *req = http_request_begin(evreq, &c->peer, request_ended, replying, c);
     req->last = s->draining || strcmp(http_request_method(req), "?") == 0; /* whose body evhttp may not have read */
     c->request = req;
     s->nrequests++;
-    if (body_fits(s, req))
+    unsigned wait;
+    if (!limit_take(s->limits.peers->requests, c->key, &wait)) {
+        limit_refused(s->limits.peers->requests, c->key,
+                      "[%s]: request refused: too many in a second (%s.requests-per-address)", c->key,
+                      s->limits.section);
+        http_reply_problem(req, 429, "too many requests from this address", wait);
+    } else if (body_fits(s, req)) {
         s->handler(req, s->arg);
+    }
 }
 
 static void enable_listener(struct evhttp_bound_socket *bound, void *enable)

@@ -1,6 +1,6 @@
 /*
- * A small HTTPS server on a loop: libevent's evhttp behind bounds on connections (in all and per
- * address), header and body size, and idle time. Requests that break a bound never reach the handler. What evhttp
+ * A small HTTPS server on a loop: libevent's evhttp behind bounds on connections and requests (lib/peer_limits.h),
+ * header and body size, and idle time. Requests that break a bound never reach the handler. What evhttp
  * refuses itself (what is not HTTP, a header or body far too large) gets evhttp's own page: libevent 2.1 leaves us no say
  * in that.
  *
@@ -14,6 +14,7 @@
 
 #include "lib/loop.h"
 #include "lib/netaddr.h"
+#include "lib/peer_limits.h"
 #include "lib/result.h"
 #include "lib/tls.h"
 
@@ -21,11 +22,11 @@ struct http_server;
 struct http_request;
 
 struct http_server_limits {
-    unsigned connections; /* in all; more are closed at once */
-    unsigned connections_per_address;
-    size_t header_max;   /* bytes of request line and headers */
-    size_t body_max;     /* 413 beyond */
-    msec_t idle_timeout; /* for a whole request to come in after accept or the last answer, and for a
+    struct peer_limits *peers; /* of connections and requests; borrowed */
+    const char *section;       /* of the configuration, for log lines: a literal */
+    size_t header_max;         /* bytes of request line and headers */
+    size_t body_max;           /* 413 beyond */
+    msec_t idle_timeout;       /* for a whole request to come in after accept or the last answer, and for a
                                          write to make progress */
 };
 

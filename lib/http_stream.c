@@ -57,6 +57,7 @@ void http_reply_stream(struct http_request *req, int status, const struct http_h
     }
     if (req->state != REQUEST_WAITING)
         log_panic("http reply: answered twice");
+    req->replying(req->ended_arg, status);
     req->state = REQUEST_STREAMING;
     req->pull = pull;
     req->sent = done;

@@ -4,11 +4,9 @@
 
 #include <stdbool.h>
 
-#include "lib/http_server.h"
-#include "lib/token.h"
+#include "store/context.h"
 
 /* True: aud_r has the recipient domain. False: the request was answered with 401. */
-bool capability_check(const struct token_secret *secret, struct http_request *req, const char *id,
-                      char aud_r[DOMAIN_MAX + 1]);
+bool capability_check(const struct context *ctx, struct http_request *req, const char *id, char aud_r[DOMAIN_MAX + 1]);
 
 #endif

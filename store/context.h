@@ -24,6 +24,7 @@ struct stops;
 struct context {
     const struct config *config;
     struct loop *loop;
+    struct peer_limits *peers;
     struct store *store;
     struct dns *dns;
     struct http_client *http;

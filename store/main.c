@@ -116,9 +116,11 @@ static void listen_all(struct main *m)
 {
     const struct config *config = m->ctx.config;
     struct error err;
+    m->ctx.peers = peer_limits_new(m->ctx.loop, "store");
+    peer_limits_configure(m->ctx.peers, config, "store");
     struct http_server_limits limits = {
-        .connections = (unsigned)config_number(config, "store.connections"),
-        .connections_per_address = (unsigned)config_number(config, "store.connections-per-address"),
+        .peers = m->ctx.peers,
+        .section = "store",
         .header_max = REQUEST_HEADER_MAX,
         .body_max = VERDICTS_SIZE_MAX,
         .idle_timeout = config_time(config, "store.idle-timeout"),
@@ -164,6 +166,7 @@ static void reload(struct daemon *d, const struct config *old, void *arg)
     (void)old;
     struct main *m = arg;
     m->ctx.config = d->config;
+    peer_limits_configure(m->ctx.peers, d->config, "store");
     struct error err;
     struct publish *publish = NULL;
     struct jws_key *key = NULL;
@@ -227,6 +230,7 @@ static void close_parts(struct main *m)
     token_secret_free(&m->ctx.secret);
     jws_key_free(&m->ctx.key);
     tls_server_free(&m->tls);
+    peer_limits_free(&m->ctx.peers);
 }
 
 int main(int argc, char **argv)

@@ -110,7 +110,7 @@ static void apply(struct context *ctx, struct http_request *req, const struct st
 void receipts_take(struct context *ctx, struct http_request *req, const char *id)
 {
     char aud[DOMAIN_MAX + 1];
-    if (!capability_check(ctx->secret, req, id, aud))
+    if (!capability_check(ctx, req, id, aud))
         return;
     size_t len;
     const void *body = http_request_body(req, &len);

@@ -218,7 +218,7 @@ static void start(struct serve *s, struct http_request *req, const char *id, con
 void serve_message(struct serve *s, struct http_request *req, const char *id)
 {
     char aud[DOMAIN_MAX + 1];
-    if (!capability_check(s->ctx->secret, req, id, aud))
+    if (!capability_check(s->ctx, req, id, aud))
         return;
     if (s->ctx->draining) {
         http_reply_problem(req, 503, "shutting down", 10);

@@ -12,6 +12,7 @@ static struct dns *dns;
 static struct http_client *http;
 static struct tls_server *tls;
 static struct http_server *server;
+static struct peer_limits *peers;
 static struct discovery *discovery;
 
 static msec_t turned = 0; /* the clock's lead on 2026-01-01 */
@@ -114,9 +115,11 @@ static int site_begin(void **state)
     (void)state;
     struct error err;
     struct netaddr a;
-    struct http_server_limits limits = {
-        .connections = 50, .connections_per_address = 50, .header_max = 8192, .body_max = 1000, .idle_timeout = 20000};
     site_up(&site);
+    peers = peer_limits_new(site.loop, "store");
+    peers->most = peers->most_per_address = 50;
+    struct http_server_limits limits = {
+        .peers = peers, .section = "test", .header_max = 8192, .body_max = 1000, .idle_timeout = 20000};
     knot_up(&knot, &site, A RECORD, "");
     assert_int_equal(tls_server_new(site.chain, site.key, &tls, &err), RESULT_OK);
     server = http_server_new(site.loop, &limits, tls, handle, NULL);
@@ -131,6 +134,7 @@ static int site_end(void **state)
     (void)state;
     clock_set_source(NULL);
     http_server_free(&server);
+    peer_limits_free(&peers);
     tls_server_free(&tls);
     knot_down(&knot);
     site_down(&site);

@@ -11,6 +11,7 @@
 static struct site site;
 static struct dns *dns;
 static struct tls_server *tls;
+static struct peer_limits *peers;
 static struct http_server *server;
 static struct http_client *client;
 
@@ -128,8 +129,11 @@ static void start_server(const struct http_server_limits *limits)
 {
     struct netaddr a;
     struct error err;
+    struct http_server_limits with_peers = *limits;
+    with_peers.peers = peers;
+    with_peers.section = "test";
     assert_true(netaddr_parse("127.0.0.1", 0, &a));
-    server = http_server_new(site.loop, limits, tls, handle, &site);
+    server = http_server_new(site.loop, &with_peers, tls, handle, &site);
     assert_int_equal(http_server_listen(server, &a, &err), RESULT_OK);
     assert_true(http_server_port(server) > 0);
 }
@@ -145,8 +149,7 @@ static void start_client(const char *ca, const char *allow)
     config_free(&config);
 }
 
-static const struct http_server_limits usual = {
-    .connections = 20, .connections_per_address = 10, .header_max = 8192, .body_max = 65536, .idle_timeout = 5000};
+static const struct http_server_limits usual = {.header_max = 8192, .body_max = 65536, .idle_timeout = 5000};
 
 static int up(void **state)
 {
@@ -155,6 +158,9 @@ static int up(void **state)
     site_up(&site);
     memset(&seen, 0, sizeof seen);
     assert_int_equal(tls_server_new(site.chain, site.key, &tls, &err), RESULT_OK);
+    peers = peer_limits_new(site.loop, "store");
+    peers->most = 20;
+    peers->most_per_address = 10;
     start_server(&usual);
     start_client(site.ca, "\"127.0.0.0/8\"");
     return 0;
@@ -166,6 +172,7 @@ static int down(void **state)
     http_client_free(&client);
     dns_free(&dns);
     http_server_free(&server);
+    peer_limits_free(&peers);
     tls_server_free(&tls);
     site_down(&site);
     return 0;
@@ -512,7 +519,7 @@ static void silent_and_too_many_connections_are_closed(void **state)
     (void)state;
     struct http_server_limits few = usual;
     few.idle_timeout = 400;
-    few.connections_per_address = 3;
+    peers->most_per_address = 3;
     http_server_free(&server);
     start_server(&few);
     int fds[5];
