@@ -40,6 +40,21 @@ struct main {
     msec_t drain_until;
 };
 
+static const struct sandbox_profile sandbox = {
+    .paths =
+        (const struct sandbox_path[]){
+            {"bridge.directory", SANDBOX_DATA},
+            {"bridge.certificate", SANDBOX_FILE},
+            {"bridge.key", SANDBOX_FILE},
+            {"bridge.arrivals", SANDBOX_SOCKET},
+            {"discovery.ca-file", SANDBOX_FILE},
+            {NULL, 0},
+        },
+    .tables = "bridge",
+    .connect = SANDBOX_ANY_PORT,
+    .calls = SANDBOX_SERVE | SANDBOX_INTERNET | SANDBOX_CHILD,
+};
+
 /* ---- checks that the table of parameters can't make ---- */
 
 static enum result check(const struct config *config, struct error *err)
@@ -171,12 +186,18 @@ static void say_if_closed(const struct config *config)
                     closed);
 }
 
+/* Before there are threads and databases; it has a sandbox of its own. */
+static void start_witness(struct context *ctx)
+{
+    struct error err;
+    must(witness_start(ctx->config, &ctx->witness, &err), &err);
+}
+
 static void open_parts(struct main *m)
 {
     struct context *ctx = &m->ctx;
     const struct config *config = ctx->config;
     struct error err;
-    must(witness_start(config, &ctx->witness, &err), &err); /* before there are threads and databases */
     must(recipients_new(config, &ctx->recipients, &err), &err);
     must(jobs_open(config, STORE_READ_WRITE, &ctx->jobs, &err), &err);
     must(dns_new(ctx->loop, config, &ctx->dns, &err), &err);
@@ -269,13 +290,17 @@ static void close_parts(struct main *m)
 int main(int argc, char **argv)
 {
     struct main m = {.daemon = {.program = "pontoon-bridge", .section = "bridge"}};
-    const struct daemon_hooks hooks = {.check = check, .reload = reload, .drain = drain, .arg = &m};
+    const struct daemon_hooks hooks = {
+        .check = check, .reload = reload, .drain = drain, .arg = &m, .sandbox = &sandbox};
     daemon_begin(&m.daemon, argc, argv, &hooks);
     m.ctx.config = m.daemon.config;
     m.ctx.loop = m.daemon.loop;
     listen_all(&m); /* while we may still bind low ports and read keys */
     daemon_drop_privileges(&m.daemon);
+    start_witness(&m.ctx);
+    daemon_guard_files(&m.daemon);
     open_parts(&m);
+    daemon_guard_calls(&m.daemon);
     daemon_ready(&m.daemon);
     daemon_run(&m.daemon);
     close_parts(&m);

@@ -14,7 +14,14 @@
 #include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/sandbox.h"
 #include "lib/smtp_reply.h"
+
+/* It has its connections from the bridge, and makes none. */
+static const struct sandbox_profile sandbox = {
+    .paths = (const struct sandbox_path[]){{"bridge.directory", SANDBOX_DATA}, {NULL, 0}},
+    .connect = SANDBOX_NO_PORT,
+};
 
 /* One connection that waits for the MTA's answer to the final dot. */
 struct open_end {
@@ -231,6 +238,10 @@ static void set_up(const struct config *config)
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_NAME, "pontoon-witness", 0, 0, 0);
     log_open(config_string(config, "log.name"), "bridge-witness", config_string(config, "log.target"));
+    if (config_bool(config, "sandbox")) {
+        sandbox_files(&sandbox, config, NULL);
+        sandbox_calls(&sandbox);
+    }
 }
 
 void witness_process(const struct config *config, int socket, int lock)

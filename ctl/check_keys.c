@@ -14,7 +14,7 @@
 
 /* ---- rights ---- */
 
-/* Others may read or write it: the secret is lost. The group: perhaps on purpose. */
+/* Others may read or write it: the secret is lost. The group: pontoon-store refuses it (lib/secret_file.h). */
 static bool too_open(struct check *c, const char *path, const struct stat *st, const char *replace)
 {
     unsigned mode = st->st_mode & 07777;
@@ -24,7 +24,7 @@ static bool too_open(struct check *c, const char *path, const struct stat *st, c
         return true;
     }
     if (mode & (S_IRGRP | S_IWGRP)) {
-        check_found(c->report, CHECK_WARNING, "%s: mode %04o lets its group at it", path, mode);
+        check_found(c->report, CHECK_PROBLEM, "%s: mode %04o lets its group at it", path, mode);
         check_advise(c->report, "chmod 600 %s", path);
         return true;
     }

@@ -380,6 +380,9 @@ void config_free(struct config **config)
         mem_free(&c->values[i].where);
     }
     mem_free(&c->values);
+    for (size_t i = 0; i < c->nfiles; i++)
+        mem_free(&c->files[i]);
+    mem_free(&c->files);
     mem_free(&c->hostname);
     mem_free(&c->path);
     mem_free(&c->title);
@@ -437,8 +440,9 @@ static enum result finish_load(struct load *l, struct config **config_r, struct 
         fill_defaults(l->config);
         set_hostname(l->config);
     }
-    for (size_t i = 0; i < l->nfiles; i++)
-        mem_free(&l->files[i]);
+    l->config->files = mem_grow(NULL, l->nfiles, sizeof *l->config->files);
+    l->config->nfiles = l->nfiles;
+    memcpy(l->config->files, l->files, l->nfiles * sizeof *l->files); /* its owner now */
     if (l->errors > 0) {
         config_free(&l->config);
         return error_set(err, RESULT_PERM, "%s", l->first.text);

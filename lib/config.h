@@ -63,8 +63,9 @@ enum result config_load(const char *path, struct config **config_r, struct error
 enum result config_parse(const char *text, const char *name, struct config **config_r, struct error *err);
 void config_free(struct config **config);
 
-const char *config_path(const struct config *c);                    /* the file it came from */
-const char *config_string(const struct config *c, const char *key); /* STRING, CHOICE, PATH, ENDPOINT; "" if unset */
+const char *config_path(const struct config *c);                      /* the file it came from */
+const char *const *config_files(const struct config *c, size_t *n_r); /* it, and those that it includes */
+const char *config_string(const struct config *c, const char *key);   /* STRING, CHOICE, PATH, ENDPOINT; "" if unset */
 const char *const *config_list(const struct config *c, const char *key, size_t *n_r);
 bool config_bool(const struct config *c, const char *key);
 int64_t config_number(const struct config *c, const char *key); /* COUNT, SIZE, MODE, PERCENT */

@@ -43,6 +43,12 @@ const char *config_path(const struct config *c)
     return c->path;
 }
 
+const char *const *config_files(const struct config *c, size_t *n_r)
+{
+    *n_r = c->nfiles;
+    return (const char *const *)c->files;
+}
+
 const char *config_string(const struct config *c, const char *key)
 {
     return get(c, key, TEXTS)->v.text;

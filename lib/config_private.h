@@ -11,7 +11,9 @@ struct entry_value {
 
 /* The whole, or one section that has a title. */
 struct config {
-    char *path;                           /* of the whole */
+    char *path;   /* of the whole */
+    char **files; /* of the whole: it, and what it includes */
+    size_t nfiles;
     char *hostname;                       /* of the whole */
     size_t first, n;                      /* which entries of config_table it has */
     struct entry_value *values;           /* as those */

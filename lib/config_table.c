@@ -48,6 +48,9 @@ const struct config_entry config_table[] = {
      "and the bridge rejects it (5.4.6). Give it the value that the MTA has."},
     {"", "rules-default", CONFIG_CHOICE, "divert", 0, 0, "divert smtp shadow", NULL,
      "What becomes of a recipient whom no rule decides about; see the sections rule."},
+    {"", "sandbox", CONFIG_BOOL, "yes", 0, 0, NULL, NULL,
+     "The daemons give up, for good, what they don't need once they serve: system calls, files, ports. A reload may name other files, "
+     "but in the folders that were named at start. No: only to find out whether the sandbox is what is in the way."},
 
     /* ---- log ---- */
     {"log", "target", CONFIG_STRING, "syslog:mail", 0, 0, NULL, NULL,
@@ -192,9 +195,9 @@ const struct config_entry config_table[] = {
     {"store", "certificate", CONFIG_PATH, "", 0, 0, NULL, "/etc/pontoon/tls/chain.pem",
      "PEM file: certificate for sender-store.DOMAIN of all our domains, then the chain."},
     {"store", "key", CONFIG_PATH, "", 0, 0, NULL, "/etc/pontoon/tls/key.pem", "PEM file of its private key."},
-    {"store", "signing-key", CONFIG_PATH, "/etc/pontoon/keys/signing.pem", 0, 0, NULL, NULL,
+    {"store", "signing-key", CONFIG_PATH, "/var/lib/pontoon/keys/signing.pem", 0, 0, NULL, NULL,
      "The Ed25519 key that signs notifications; made by `pontoon keys make'."},
-    {"store", "published-keys", CONFIG_PATH, "/etc/pontoon/keys", 0, 0, NULL, NULL,
+    {"store", "published-keys", CONFIG_PATH, "/var/lib/pontoon/keys", 0, 0, NULL, NULL,
      "Directory of all keys (*.pem) whose public halves the policy publishes: put a new one there max-age before signing with it, "
      "and leave an old one there as long."},
     {"store", "token-secret", CONFIG_PATH, "/var/lib/pontoon/token-secret", 0, 0, NULL, NULL,

@@ -3,14 +3,17 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -32,13 +35,16 @@ static bool draining;
 
 /* ---- configuration ---- */
 
-/* Errors are logged. */
+/* Errors are logged. The sandbox is asked first: what it forbids would look like wrong rights to the check. */
 static enum result load_checked(const char *file, struct config **config_r, struct error *err)
 {
     enum result r = config_load(file, config_r, err);
     if (r != RESULT_OK)
         return r;
-    r = hooks.check != NULL ? hooks.check(*config_r, err) : RESULT_OK;
+    if (hooks.sandbox != NULL)
+        r = sandbox_covers(hooks.sandbox, *config_r, err);
+    if (r == RESULT_OK && hooks.check != NULL)
+        r = hooks.check(*config_r, err);
     if (r != RESULT_OK) {
         log_error("%s", err->text);
         config_free(config_r);
@@ -104,9 +110,13 @@ static void on_reload(void *arg)
     struct error err;
     log_reopen();
     if (load_checked(d->config_file, &fresh, &err) != RESULT_OK) {
-        log_error("reload refused: the old configuration stays in use");
+        log_error("reload refused: the old configuration stays in use%s",
+                  sandbox_guards_files() ? " (files in other folders than at start want a restart)" : "");
         return;
     }
+    if (config_bool(fresh, "sandbox") != config_bool(d->config, "sandbox"))
+        log_warning("sandbox (%s): restart needed: it is entered at start, and never left",
+                    config_where(fresh, "sandbox"));
     d->config = fresh;
     open_log(d);
     if (hooks.reload != NULL)
@@ -223,6 +233,25 @@ static void find_user(const char *text, struct passwd **pw_r, gid_t *gid_r)
     mem_free(&user);
 }
 
+/* systemd starts us as our user, with the capability to bind low ports; they are bound. */
+static void drop_capabilities(void)
+{
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (syscall(SYS_capset, &head, none) != 0)
+        log_fatal("give up capabilities: %s", strerror(errno));
+}
+
+static void become(const char *name, const struct passwd *pw, gid_t gid)
+{
+    if (initgroups(pw->pw_name, gid) != 0 || setresgid(gid, gid, gid) != 0 ||
+        setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) != 0)
+        log_fatal("become user \"%s\": %s", name, strerror(errno));
+    if (pw->pw_uid != 0 && (setuid(0) == 0 || seteuid(0) == 0 || setgid(0) == 0))
+        log_fatal("become user \"%s\": the way back to root is still open", name);
+}
+
 void daemon_drop_privileges(struct daemon *d)
 {
     char key[64];
@@ -230,13 +259,33 @@ void daemon_drop_privileges(struct daemon *d)
     gid_t gid;
     snprintf(key, sizeof key, "%s.user", d->section);
     const char *user = config_string(d->config, key);
-    if (user[0] == '\0' || geteuid() != 0)
+    if (geteuid() == 0 && user[0] != '\0') {
+        find_user(user, &pw, &gid);
+        become(user, pw, gid);
+    }
+    if (geteuid() != 0)
+        drop_capabilities();
+    else
+        log_warning("running as root: name a user in %s (%s)", key, config_where(d->config, key));
+}
+
+/* ---- sandbox ---- */
+
+void daemon_guard_files(struct daemon *d)
+{
+    if (config_bool(d->config, "sandbox"))
+        sandbox_files(hooks.sandbox, d->config, d->pid_file);
+}
+
+void daemon_guard_calls(struct daemon *d)
+{
+    if (!config_bool(d->config, "sandbox")) {
+        log_warning("sandbox = no (%s): whoever takes this process over may do all that its user may",
+                    config_where(d->config, "sandbox"));
         return;
-    find_user(user, &pw, &gid);
-    if (initgroups(pw->pw_name, gid) != 0 || setgid(gid) != 0 || setuid(pw->pw_uid) != 0)
-        log_fatal("become user \"%s\": %s", user, strerror(errno));
-    if (pw->pw_uid != 0 && setuid(0) == 0)
-        log_fatal("become user \"%s\": the way back to root is still open", user);
+    }
+    sandbox_calls(hooks.sandbox);
+    sandbox_describe();
 }
 
 /* ---- run ---- */

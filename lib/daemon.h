@@ -9,6 +9,7 @@
 
 #include "lib/config.h"
 #include "lib/loop.h"
+#include "lib/sandbox.h"
 
 struct daemon {
     const char *program; /* "pontoon-store" */
@@ -28,12 +29,18 @@ struct daemon_hooks {
     /* SIGTERM, SIGINT: finish and then loop_stop(). A second signal stops at once. */
     void (*drain)(struct daemon *d, void *arg);
     void *arg;
+    /* What we need while we serve; it is given up what is not on it, unless sandbox = no. */
+    const struct sandbox_profile *sandbox;
 };
 
 /* Parses options, loads, opens the log; exits by itself for -t, -V, usage and errors (sysexits: 64 usage, 78 configuration). */
 void daemon_begin(struct daemon *d, int argc, char **argv, const struct daemon_hooks *hooks);
-/* Files and sockets are open: becomes section.user, if root. */
+/* Ports are bound, keys that only root can read are read: becomes section.user, if root, and gives up all capabilities. */
 void daemon_drop_privileges(struct daemon *d);
+/* Children are forked, there are no threads yet: from here on only the files and ports of the profile can be opened. */
+void daemon_guard_files(struct daemon *d);
+/* Everything is open, nothing of a stranger has been read: from here on only the profile's system calls. */
+void daemon_guard_calls(struct daemon *d);
 /* Writes the pid file, tells systemd (NOTIFY_SOCKET), logs "daemon started -- version V". */
 void daemon_ready(struct daemon *d);
 void daemon_run(struct daemon *d); /* the loop, until drained; then removes the pid file */

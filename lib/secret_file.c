@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,6 @@
 #include <unistd.h>
 
 #include "lib/failpoint.h"
-#include "lib/log.h"
 #include "lib/mem.h"
 
 /* What the machine lacks at the moment is temporary; names, rights and file systems are the admin's. */
@@ -94,7 +94,7 @@ static enum result check_rights(int fd, const char *path, size_t *size_r, struct
         return error_set(err, RESULT_PERM,
                          "%s: mode %04o lets everybody at a secret: chmod 600 it, and replace the secret", path, mode);
     if (mode & (S_IRGRP | S_IWGRP))
-        log_warning("%s: mode %04o lets its group at a secret", path, mode);
+        return error_set(err, RESULT_PERM, "%s: mode %04o lets its group at a secret: chmod 600 it", path, mode);
     if (st.st_size > SECRET_FILE_MAX)
         return error_set(err, RESULT_PERM, "%s: larger than %d bytes", path, SECRET_FILE_MAX);
     *size_r = (size_t)st.st_size;
@@ -105,6 +105,10 @@ enum result secret_file_read(const char *path, char **data_r, size_t *len_r, str
 {
     /* O_NONBLOCK: a FIFO of that name must not hang us before check_rights() sees it. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 && errno == EACCES)
+        return error_set(err, RESULT_PERM,
+                         "open %s: %s: it must belong to the user who reads it (here: user id %u) with mode 0600", path,
+                         strerror(errno), (unsigned)geteuid());
     if (fd < 0)
         return from_errno(err, "open", path);
     size_t size = 0;

@@ -1,6 +1,6 @@
 /*
  * Files that hold a secret: keys and token secrets. Made whole or not at all, mode 0600; not read
- * when everybody could.
+ * when anybody else could, as ssh(1) does it.
  */
 #ifndef PONTOON_SECRET_FILE_H
 #define PONTOON_SECRET_FILE_H
@@ -19,7 +19,7 @@ enum result secret_file_create(const char *path, const void *data, size_t len, s
 
 /*
  * Reads a file of at most SECRET_FILE_MAX bytes, NUL-terminated behind *len_r, to mem_free(). Refuses (RESULT_PERM)
- * what others may read or write; warns about what the group may.
+ * what group or others may read or write: so it is the file's owner who reads it, or root.
  */
 enum result secret_file_read(const char *path, char **data_r, size_t *len_r, struct error *err);
 

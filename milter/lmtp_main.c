@@ -18,6 +18,19 @@ struct lmtp {
     struct loop_timer *drain_timer;
 };
 
+static const struct sandbox_profile sandbox = {
+    .paths =
+        (const struct sandbox_path[]){
+            {"store.directory", SANDBOX_DATA},
+            {"lmtp.listen", SANDBOX_SOCKET},
+            {"discovery.ca-file", SANDBOX_FILE},
+            {NULL, 0},
+        },
+    .tables = "rule",
+    .connect = SANDBOX_LOOKUPS,
+    .calls = SANDBOX_SERVE | SANDBOX_INTERNET,
+};
+
 /* ---- hooks ---- */
 
 static enum result check(const struct config *config, struct error *err)
@@ -79,7 +92,8 @@ static void drain(struct daemon *d, void *arg)
 int main(int argc, char **argv)
 {
     static struct lmtp l = {.daemon = {.program = "pontoon-lmtp", .section = "lmtp"}};
-    const struct daemon_hooks hooks = {.check = check, .reload = reload, .drain = drain, .arg = &l};
+    const struct daemon_hooks hooks = {
+        .check = check, .reload = reload, .drain = drain, .arg = &l, .sandbox = &sandbox};
     struct daemon *d = &l.daemon;
     struct error err;
     daemon_begin(d, argc, argv, &hooks);
@@ -87,10 +101,12 @@ int main(int argc, char **argv)
     if (lmtp_listener_open(d->loop, d->config, &l.listener, &err) != RESULT_OK)
         log_fatal("%s", err.text);
     daemon_drop_privileges(d);
+    daemon_guard_files(d);
     if (!install_settings(d->config, &err))
         log_fatal("%s", err.text);
     if (backend_open(&l.backend, d->loop, d->config, "lmtp", &err) != RESULT_OK)
         log_fatal("%s", err.text);
+    daemon_guard_calls(d);
     lmtp_listener_start(l.listener, &l.backend);
     daemon_ready(d);
     daemon_run(d);

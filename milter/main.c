@@ -24,6 +24,19 @@ struct milter {
     atomic_bool draining; /* read by libmilter's thread */
 };
 
+static const struct sandbox_profile sandbox = {
+    .paths =
+        (const struct sandbox_path[]){
+            {"store.directory", SANDBOX_DATA},
+            {"milter.socket", SANDBOX_SOCKET},
+            {"discovery.ca-file", SANDBOX_FILE},
+            {NULL, 0},
+        },
+    .tables = "rule",
+    .connect = SANDBOX_LOOKUPS,
+    .calls = SANDBOX_SERVE | SANDBOX_INTERNET,
+};
+
 /* ---- hooks ---- */
 
 static enum result check(const struct config *config, struct error *err)
@@ -103,19 +116,22 @@ static void libmilter_ended(void *arg)
 int main(int argc, char **argv)
 {
     static struct milter m = {.daemon = {.program = "pontoon-milter", .section = "milter"}};
-    const struct daemon_hooks hooks = {.check = check, .reload = reload, .drain = drain, .arg = &m};
+    const struct daemon_hooks hooks = {
+        .check = check, .reload = reload, .drain = drain, .arg = &m, .sandbox = &sandbox};
     struct error err;
     daemon_begin(&m.daemon, argc, argv, &hooks);
     m.drain_timer = loop_timer_new(m.daemon.loop, drain_too_slow, &m);
     if (listener_open(m.daemon.config, &err) != RESULT_OK)
         log_fatal("%s", err.text);
     daemon_drop_privileges(&m.daemon);
+    daemon_guard_files(&m.daemon);
     if (!install_settings(m.daemon.config, &err))
         log_fatal("%s", err.text);
     if (backend_open(&m.backend, m.daemon.loop, m.daemon.config, "milter", &err) != RESULT_OK)
         log_fatal("%s", err.text);
     callbacks_init(&m.backend);
     observe_start(m.daemon.loop);
+    daemon_guard_calls(&m.daemon);
     if (listener_start(libmilter_ended, &m, &err) != RESULT_OK)
         log_fatal("%s", err.text);
     daemon_ready(&m.daemon);

@@ -35,6 +35,22 @@ struct main {
     msec_t drain_until;
 };
 
+/* The token secret is not among them: it is read before. */
+static const struct sandbox_profile sandbox = {
+    .paths =
+        (const struct sandbox_path[]){
+            {"store.directory", SANDBOX_DATA},
+            {"store.certificate", SANDBOX_FILE},
+            {"store.key", SANDBOX_FILE},
+            {"store.signing-key", SANDBOX_FILE},
+            {"store.published-keys", SANDBOX_FOLDER},
+            {"discovery.ca-file", SANDBOX_FILE},
+            {NULL, 0},
+        },
+    .connect = SANDBOX_ANY_PORT,
+    .calls = SANDBOX_SERVE | SANDBOX_INTERNET,
+};
+
 /* ---- checks that the table of parameters can't make ---- */
 
 static enum result check_listeners(const struct config *config, struct error *err)
@@ -137,13 +153,18 @@ static void listen_all(struct main *m)
     }
 }
 
+static void read_secrets(struct context *ctx)
+{
+    struct error err;
+    must(jws_key_load(config_string(ctx->config, "store.signing-key"), &ctx->key, &err), &err);
+    must(token_secret_load(config_string(ctx->config, "store.token-secret"), &ctx->secret, &err), &err);
+}
+
 static void open_parts(struct main *m)
 {
     struct context *ctx = &m->ctx;
     const struct config *config = ctx->config;
     struct error err;
-    must(jws_key_load(config_string(config, "store.signing-key"), &ctx->key, &err), &err);
-    must(token_secret_load(config_string(config, "store.token-secret"), &ctx->secret, &err), &err);
     must(publish_new(config, &ctx->publish, &err), &err);
     char *node = mem_printf("store@%s", config_hostname(config));
     must(store_open(config, STORE_READ_WRITE, node, &ctx->store, &err), &err);
@@ -236,13 +257,17 @@ static void close_parts(struct main *m)
 int main(int argc, char **argv)
 {
     struct main m = {.daemon = {.program = "pontoon-store", .section = "store"}};
-    const struct daemon_hooks hooks = {.check = check, .reload = reload, .drain = drain, .arg = &m};
+    const struct daemon_hooks hooks = {
+        .check = check, .reload = reload, .drain = drain, .arg = &m, .sandbox = &sandbox};
     daemon_begin(&m.daemon, argc, argv, &hooks);
     m.ctx.config = m.daemon.config;
     m.ctx.loop = m.daemon.loop;
     listen_all(&m); /* while we may still bind low ports and read keys */
     daemon_drop_privileges(&m.daemon);
+    read_secrets(&m.ctx);
+    daemon_guard_files(&m.daemon);
     open_parts(&m);
+    daemon_guard_calls(&m.daemon);
     daemon_ready(&m.daemon);
     daemon_run(&m.daemon);
     close_parts(&m);

@@ -2,7 +2,7 @@
 # shellcheck shell=sh disable=SC2034
 
 BUILD_PACKAGES="gcc make autoconf automake pkgconf libc6-dev libmilter-dev libevent-dev libssl-dev libcurl4-openssl-dev
-    libc-ares-dev libsqlite3-dev libjansson-dev libconfuse-dev libidn2-dev libcdb-dev liblmdb-dev libarchive-dev"
+    libc-ares-dev libsqlite3-dev libjansson-dev libconfuse-dev libidn2-dev libcdb-dev liblmdb-dev libarchive-dev libseccomp-dev"
 SITE_PACKAGES="perl openssl postfix knot knot-dnsutils util-linux"
 TEST_PACKAGES="libcmocka-dev libdbd-sqlite3-perl libdbi-perl libio-socket-ssl-perl opendkim spin systemd python3 curl xz-utils
     sasl2-bin libsasl2-modules python3-flufl.bounce golang-github-jhillyerd-enmime-dev postfix-cdb postfix-lmdb pflogsumm chromium"

@@ -88,7 +88,7 @@ sub cross {
     say_it(sprintf "It lies in bob's Maildir, %.0f ms after the first byte was submitted:", 1000 * (time - $submitted));
     printf "    %s\n", $mail->path;
     $a->wait_settled;
-    say_it("The trace, from both sites: pontoon -c $a->{dir}/pontoon.conf -c $b->{dir}/pontoon.conf trace $sent->{queue_id}");
+    say_it("The trace, from both sites: pontoon -c @{[$a->conf]} -c @{[$b->conf]} trace $sent->{queue_id}");
     my $id = $a->trace($sent->{queue_id})->[0]{id};
     wait_for('both traces to be written', sub { grep { $_->{event} eq 'delivered' } map { @{$_->{hops}} } @{$b->trace($id)} });
     print $a->pontoon('-c', $b->conf, 'trace', $sent->{queue_id}) =~ s/^(?=.)/    /gmr;
@@ -146,6 +146,6 @@ sub print_how_to {
     printf "    echo hello | sendmail -C %s/postfix/etc -f alice\@a.test bob\@b.test\n", $a->dir;
     print "  Known users: alice, bob, carol, dave, at either site. What the admin sees:\n";
     printf "    %s/pontoon -c %s status        (queue, trace ID, policy b.test …)\n", $ENV{PONTOON_BUILD}, $_->conf for $a, $b;
-    printf "    tail -f %s/*.log %s/*.log\n", $a->dir, $b->dir;
+    printf "    tail -f %s\n", join ' ', map { ($_->log, $_->dir . '/mail.log') } $a, $b;
     print "  Stop everything, and remove it:\n    kill $$\n";
 }

@@ -59,7 +59,7 @@ static void rights_are_checked(void **state)
         enum result result;
         int warnings;
     } cases[] = {
-        {0600, RESULT_OK, 0},   {0400, RESULT_OK, 0},   {0640, RESULT_OK, 1},   {0660, RESULT_OK, 1},
+        {0600, RESULT_OK, 0},   {0400, RESULT_OK, 0},   {0640, RESULT_PERM, 0}, {0660, RESULT_PERM, 0},
         {0644, RESULT_PERM, 0}, {0602, RESULT_PERM, 0}, {0604, RESULT_PERM, 0},
     };
     struct temp_dir t;

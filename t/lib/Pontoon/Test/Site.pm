@@ -55,8 +55,8 @@ sub address { $_[0]{address} }
 sub dir     { $_[0]{dir} }
 sub mta     { $_[0]{postfix} }
 sub postfix { $_[0]{postfix} }    # what most tests call it, whichever it is
-sub log     { "$_[0]{dir}/pontoon.log" }
-sub conf    { "$_[0]{dir}/pontoon.conf" }
+sub log     { "$_[0]{dir}/log/pontoon.log" }
+sub conf    { "$_[0]{dir}/etc/pontoon.conf" }
 sub outbound { "https://sender-store.$_[0]{domain}:$_[0]{port}{store}" }
 sub inbound  { "https://bridge.$_[0]{domain}:$_[0]{port}{bridge}" }
 
@@ -66,6 +66,7 @@ sub prepare_pontoon {
     $dns->set_host("$_.$self->{domain}", $self->{address}) for qw(sender-store bridge);
     $self->announce unless defined $self->{discovery} && !$self->{discovery};
     mkdir "$self->{dir}/$_", 0700 or croak "$self->{dir}/$_: $!" for qw(store bridge keys);
+    mkdir "$self->{dir}/$_", 0755 or croak "$self->{dir}/$_: $!" for qw(etc log run);    # apart, as the sandbox opens whole folders
     my ($chain, $key) = $self->{world}->ca->issue(map { "$_.$self->{domain}" } qw(sender-store bridge));
     my $net  = $self->{world}->network;
     my $host = $self->{address};
@@ -106,7 +107,7 @@ sub prepare_pontoon {
         'bridge.certificate'        => $chain,
         'bridge.key'                => $key,
         'bridge.directory'          => "$self->{dir}/bridge",
-        'bridge.arrivals'           => "$self->{dir}/arrivals",
+        'bridge.arrivals'           => "$self->{dir}/run/arrivals",
         'bridge.mta'                => $self->{postfix}->endpoint('inject'),
         'bridge.xclient'            => $self->{mta} eq 'sendmail' ? 'no' : 'required',
         'bridge.retry-min'          => '200ms',
@@ -212,7 +213,7 @@ sub launch {
     );
 }
 
-sub pid_file { "$_[0]{dir}/$_[1].pid" }
+sub pid_file { "$_[0]{dir}/run/$_[1].pid" }
 
 sub wait_ready {
     my ($self, $daemon) = @_;
