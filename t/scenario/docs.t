@@ -35,6 +35,12 @@ SKIP: {
     is scalar(`mandoc -Tlint -W warning $_`), '', "$_ is clean" for @pages;
 }
 
+# Each test that doc/threats.md names is there.
+my ($table) = slurp("$top/doc/threats.md") =~ /^## Threats and tests\n(.*)/ms;
+my @tests = map { /`([\w-]+)`/g } map { (split /\s*\|\s*/)[3] // () } $table =~ /^(\|.*)$/mg;
+is_deeply [grep { !-e "$top/t/scenario/$_.t" && !-e "$top/t/unit/$_.c" && !-e "$top/t/fuzz/$_.c" } @tests], [], 'threats.md names tests that exist';
+cmp_ok scalar @tests, '>', 30, 'and names many';
+
 # Each option of pontoon-replay is in its manual page, and the reverse; and its completion offers them.
 my %listed  = map { $_ => 1 } `$ENV{PONTOON_BUILD}/pontoon-replay --help` =~ /^  (?:--)([a-z-]+)/mg;
 my %written = map { s/\\//gr => 1 } slurp("$top/doc/pontoon-replay.1") =~ /^\.(?:It |Op )?Fl -([a-z-]+)/mg;
