@@ -219,7 +219,7 @@ void discovery_get(struct discovery *d, const char *domain, bool refresh, discov
     struct discovery_entry *e = get_entry(d, name);
     msec_t now = clock_now();
     bool unknown = discovery_entry_state(e, now, &due, NULL) == DISCOVERY_UNKNOWN;
-    bool fetch = refresh && now - e->refreshed >= d->times.refresh_min;
+    bool fetch = refresh && (now - e->refreshed >= d->times.refresh_min || now < e->refreshed);
     bool asked = (unknown || fetch || due) && ask(d, e, fetch);
     bool wait = asked && (unknown || fetch);
     if (wait) {

@@ -58,7 +58,7 @@ static msec_t half_time(const struct discovery_entry *e)
 enum discovery_state discovery_entry_state(const struct discovery_entry *e, msec_t now, bool *due_r,
                                            struct error *why_r)
 {
-    *due_r = now >= e->k.check_next;
+    *due_r = now >= e->k.check_next || now < e->k.checked; /* or the clock went back since */
     if (usable(e, now)) {
         bool none = e->policy->mode == POLICY_NONE;
         error_set(why_r, none ? RESULT_PERM : RESULT_OK, "%s: policy mode %s", e->k.domain,

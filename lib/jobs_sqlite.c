@@ -11,6 +11,8 @@
 #include "lib/policy_cache_sqlite.h"
 #include "lib/trace_sqlite.h"
 
+enum { CLOCK_SLACK = 10 * 1000 };
+
 /*
  * States are stored as the numbers of enum job_state. `work`: 0 while a recipient is pending, 1 while a settled one is
  * untold (and none pending), NULL when there is nothing to do; kept by update_work().
@@ -84,6 +86,7 @@ enum result jobs_open(const struct config *config, enum store_mode mode, struct 
     struct jobs *j = mem_zero(1, sizeof *j);
     msec_t busy_timeout = config_time(config, "bridge.busy-timeout");
     j->dir = mem_strdup(config_string(config, "bridge.directory"));
+    j->horizon = config_time(config, "bridge.retry-max") + CLOCK_SLACK;
     j->waiting = jobs_waiting_new();
     char *path = mem_printf("%s/jobs.db", j->dir);
     enum result r = RESULT_OK;

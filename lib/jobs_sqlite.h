@@ -10,6 +10,7 @@ struct jobs_waiting; /* jobs_sqlite_events.c: lines about jobs that are not writ
 
 struct jobs {
     char *dir;
+    msec_t horizon;               /* no receipt is due later than this from now, unless the clock went back */
     struct sqlite_writer *writer; /* NULL: opened read-only */
     struct sqlite_pool *readers;
     struct jobs_waiting *waiting; /* the writer thread's */

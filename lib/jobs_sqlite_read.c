@@ -65,9 +65,11 @@ enum result jobs_receipts_due(struct jobs *jobs, size_t max, struct job_list **l
     enum result r = sqlite_pool_take(jobs->readers, &db, err);
     if (r != RESULT_OK)
         return r;
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT " JOBS_COLUMNS
-                                            " FROM jobs AS j WHERE work = 1 AND next <= ? ORDER BY next, job LIMIT ?");
+    struct sqlite_stmt *st =
+        stmt_begin(db, "SELECT " JOBS_COLUMNS
+                       " FROM jobs AS j WHERE work = 1 AND (next <= ?1 OR next > ?1 + ?2) ORDER BY next, job LIMIT ?3");
     stmt_bind_int(st, clock_now());
+    stmt_bind_int(st, jobs->horizon);
     stmt_bind_int(st, (int64_t)max);
     r = jobs_read_list(db, st, list_r, err);
     if (r == RESULT_OK)

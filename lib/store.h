@@ -207,6 +207,21 @@ enum result store_settle_warning(struct store *store, const char *id, msec_t aga
 /* This node starts anew: its old leases are void. */
 enum result store_release_leases(struct store *store, struct error *err);
 
+/*
+ * For the store daemon, before anything is claimed. If the store was last in use longer ago than a restart takes (by
+ * store_alive(); another bound after an orderly end), it was down, or has been restored from a backup: then it may not know what the
+ * peers have fetched since. Every recipient that is queued or accepted counts as one whose fetch has begun, so that the peer is
+ * asked, at once, before anything goes by SMTP. In any case serials (store_rcpt.serial) go on at random, far from those used before.
+ */
+enum { STORE_ALIVE_EVERY = 30 * 1000, STORE_PAUSE_CRASHED = 90 * 1000, STORE_PAUSE_STOPPED = 15 * 60 * 1000 };
+struct store_pause {
+    msec_t since;     /* when it was last in use, 0 never */
+    uint64_t doubted; /* recipients to ask about */
+};
+enum result store_resume(struct store *store, struct store_pause *pause_r, struct error *err);
+/* It is in use: to be called every STORE_ALIVE_EVERY ms, and at an orderly end. */
+enum result store_alive(struct store *store, bool orderly_end, struct error *err);
+
 struct store_settlement {
     int64_t rid;
     enum rcpt_event event;

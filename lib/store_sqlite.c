@@ -1,6 +1,6 @@
 /*
  * The store in an SQLite database: opening, schema, and what needs no file of its own. See store.h for the contract;
- * store_sqlite_put.c takes messages, _work.c claims, _warn.c the same for delay warnings, _settle.c changes states, _body.c serves, _read.c shows, _purge.c
+ * store_sqlite_put.c takes messages, _work.c claims, _warn.c the same for delay warnings, _settle.c changes states, _resume.c looks whether it is a copy of what it was, _body.c serves, _read.c shows, _purge.c
  * forgets.
  */
 #include <sys/socket.h>
@@ -14,7 +14,7 @@
 #include "lib/store_sqlite.h"
 #include "lib/trace_sqlite.h"
 
-enum { EVENTS_WAITING_MAX = 10000 };
+enum { EVENTS_WAITING_MAX = 10000, CLOCK_SLACK = 10 * 1000 };
 
 /*
  * States are stored as the numbers of enum rcpt_state. `work` is enum store_work, NULL for final states; `due` is
@@ -164,6 +164,17 @@ static enum result open_database(struct store *s, enum store_mode mode, msec_t b
     return r;
 }
 
+static msec_t longest_wait(const struct config *config)
+{
+    static const char *const waits[] = {"store.retry-max", "store.lease", "store.dsn-hold", "milter.notify-hold"};
+    msec_t longest = 0;
+    for (size_t i = 0; i < sizeof waits / sizeof waits[0]; i++) {
+        msec_t wait = config_time(config, waits[i]);
+        longest = wait > longest ? wait : longest;
+    }
+    return longest + CLOCK_SLACK;
+}
+
 enum result store_open(const struct config *config, enum store_mode mode, const char *node, struct store **store_r,
                        struct error *err)
 {
@@ -173,6 +184,7 @@ enum result store_open(const struct config *config, enum store_mode mode, const 
     s->node = mem_strdup(node);
     pthread_mutex_init(&s->purging, NULL);
     s->inline_max = (uint64_t)config_number(config, "store.inline-max");
+    s->horizon = longest_wait(config);
     s->wakeup = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     enum result r = open_database(s, mode, config_time(config, "store.busy-timeout"), err);
     if (r != RESULT_OK)

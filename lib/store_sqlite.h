@@ -12,6 +12,7 @@
 struct store {
     char *dir, *incoming, *node;
     uint64_t inline_max;
+    msec_t horizon;               /* nothing is due later than this from now, unless the clock went back */
     struct sqlite_writer *writer; /* NULL: opened read-only */
     struct sqlite_pool *readers;
     int wakeup;                   /* an unbound socket to send wake-ups from */

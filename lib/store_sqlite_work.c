@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "lib/failpoint.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/store_sqlite.h"
 
@@ -167,6 +168,59 @@ static enum result run_claim(struct store *store, struct claim *c, struct store_
     return r;
 }
 
+/* ---- a clock that went back ---- */
+
+struct mend {
+    struct sqlite_change change;
+    enum store_work work;
+    msec_t horizon;
+    int64_t mended;
+};
+
+static enum result last_due_of(struct sqlite_db *db, enum store_work work, msec_t *due_r, struct error *err)
+{
+    *due_r = 0;
+    struct sqlite_stmt *st = stmt_begin(db, "SELECT due FROM recipients WHERE work = ? ORDER BY due DESC LIMIT 1");
+    stmt_bind_int(st, work);
+    while (stmt_row(st))
+        *due_r = stmt_get_int(st);
+    return stmt_end(st, err);
+}
+
+static enum result apply_mend(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
+{
+    struct mend *m = (struct mend *)c;
+    struct sqlite_stmt *st =
+        stmt_begin(db, "UPDATE recipients SET owner = NULL, next = ?1, due = ?1 WHERE work = ?2 AND due > ?3");
+    stmt_bind_int(st, clock_now());
+    stmt_bind_int(st, m->work);
+    stmt_bind_int(st, clock_now() + m->horizon);
+    enum result r = stmt_run(st, err);
+    m->mended = sqlite_db_changes(db);
+    return r;
+}
+
+/*
+ * What would be due later than any wait can make it was put off by another clock: it is due now, which *next_r says (`db` itself
+ * does not see the change yet).
+ */
+static enum result mend_clock(struct store *store, struct sqlite_db *db, enum store_work work, msec_t *next_r,
+                              struct error *err)
+{
+    msec_t last = 0;
+    enum result r = last_due_of(db, work, &last, err);
+    if (r != RESULT_OK || last <= clock_now() + store->horizon || store->writer == NULL)
+        return r;
+    struct mend m = {.change.apply = apply_mend, .work = work, .horizon = store->horizon};
+    r = sqlite_writer_run(store->writer, &m.change, err);
+    if (r != RESULT_OK || m.mended == 0)
+        return r;
+    *next_r = clock_now();
+    log_warning("the clock went back: %lld recipients were due only in %lld s, longer than any wait; due now",
+                (long long)m.mended, (long long)(last - clock_now()) / 1000);
+    return r;
+}
+
 enum result store_claim(struct store *store, enum store_work work, size_t max, msec_t lease,
                         struct store_entries **entries_r, msec_t *next_r, struct error *err)
 {
@@ -176,6 +230,8 @@ enum result store_claim(struct store *store, enum store_work work, size_t max, m
     /* Mostly nothing is due: a read finds that out without a flush. */
     enum result r = sqlite_pool_take(store->readers, &db, err);
     if (r == RESULT_OK)
+        r = mend_clock(store, db, work, next_r, err);
+    if (r == RESULT_OK && *next_r < 0)
         r = first_due(db, work, next_r, err);
     sqlite_pool_give(store->readers, &db);
     if (r != RESULT_OK)

@@ -31,7 +31,7 @@ struct main {
     struct context ctx;
     struct tls_server *tls;
     struct http_server *server;
-    struct loop_timer *purge_timer, *drain_timer;
+    struct loop_timer *purge_timer, *drain_timer, *alive_timer;
     msec_t drain_until;
 };
 
@@ -120,13 +120,36 @@ static void purge(void *arg)
     loop_timer_set(m->purge_timer, more ? PURGE_SOON : PURGE_EVERY);
 }
 
-/* ---- start, reload, end ---- */
-
 static void must(enum result r, const struct error *err)
 {
     if (r != RESULT_OK)
         log_fatal("%s", err->text);
 }
+
+static void alive(void *arg)
+{
+    struct main *m = arg;
+    struct error err;
+    if (store_alive(m->ctx.store, false, &err) != RESULT_OK)
+        log_error("can't note that the store is in use: %s", err.text);
+    loop_timer_set(m->alive_timer, STORE_ALIVE_EVERY);
+}
+
+static void resume(struct main *m)
+{
+    struct store_pause pause;
+    struct error err;
+    must(store_resume(m->ctx.store, &pause, &err), &err);
+    if (pause.doubted > 0)
+        log_warning(
+            "the store was last in use %lld s ago: it was down, or restored from a backup; the other sites are asked what "
+            "became of %llu recipients before anything goes by SMTP",
+            (long long)(clock_now() - pause.since) / 1000, (unsigned long long)pause.doubted);
+    m->alive_timer = loop_timer_new(m->ctx.loop, alive, m);
+    loop_timer_set(m->alive_timer, STORE_ALIVE_EVERY);
+}
+
+/* ---- start, reload, end ---- */
 
 static void listen_all(struct main *m)
 {
@@ -169,6 +192,7 @@ static void open_parts(struct main *m)
     char *node = mem_printf("store@%s", config_hostname(config));
     must(store_open(config, STORE_READ_WRITE, node, &ctx->store, &err), &err);
     mem_free(&node);
+    resume(m);
     must(dns_new(ctx->loop, config, &ctx->dns, &err), &err);
     must(http_client_new(ctx->loop, ctx->dns, config, &ctx->http, &err), &err);
     struct discovery_backing backing = {.load = policy_load, .save = policy_save, .arg = ctx->store};
@@ -236,6 +260,7 @@ static void drain(struct daemon *d, void *arg)
 static void close_parts(struct main *m)
 {
     loop_timer_free(&m->purge_timer);
+    loop_timer_free(&m->alive_timer);
     loop_timer_free(&m->drain_timer);
     http_server_free(&m->server);
     notifier_free(&m->ctx.notifier);
@@ -246,6 +271,9 @@ static void close_parts(struct main *m)
     discovery_free(&m->ctx.discovery);
     http_client_free(&m->ctx.http);
     dns_free(&m->ctx.dns);
+    struct error err;
+    if (store_alive(m->ctx.store, true, &err) != RESULT_OK)
+        log_warning("can't note an orderly end: %s", err.text);
     store_close(&m->ctx.store);
     publish_free(&m->ctx.publish);
     token_secret_free(&m->ctx.secret);

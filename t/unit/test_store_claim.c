@@ -67,6 +67,25 @@ static void nothing_due(void **state)
     mem_free(&id);
 }
 
+/* Everything was put off by a clock that ran a day ahead. */
+static void clock_goes_back(void **state)
+{
+    (void)state;
+    const msec_t day = 86400 * 1000;
+    msec_t next = 0;
+    struct letter l = {.hold = 500};
+    test_time += day;
+    char *waiting = put(site.store, &l);
+    test_time += 500;
+    char *leased = put(site.store, &(struct letter){0});
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 2);
+    test_time -= day;
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 2);
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 0); /* under a new lease */
+    mem_free(&waiting);
+    mem_free(&leased);
+}
+
 static void hold_ends_by_time_or_release(void **state)
 {
     (void)state;
@@ -289,6 +308,7 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        TEST(clock_goes_back),
         TEST(nothing_due),
         TEST(hold_ends_by_time_or_release),
         TEST(grouped_by_message_and_domain),
