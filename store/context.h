@@ -18,6 +18,7 @@ struct notifier;
 struct give_back;
 struct serve;
 struct publish;
+struct pacing;
 struct breaker;
 struct stops;
 
@@ -35,6 +36,7 @@ struct context {
     struct serve *serve;     /* fetches under way */
     struct stops *stops;     /* what is not notified at present */
     struct breaker *breaker; /* of each peer */
+    struct pacing *pacing;   /* how much is notified at one time */
     struct notifier *notifier;
     struct give_back *give_back;
     bool draining; /* SIGTERM came: nothing new is begun */

@@ -10,6 +10,9 @@
 #include "store/breaker.h"
 #include "store/notify_request.h"
 #include "store/outcome.h"
+#include "store/pacing.h"
+
+enum { WAITING_MAX = 200 }; /* recipients for whom the pacer has no place: more wait in the store */
 
 struct destination {
     struct destination *next;
@@ -19,6 +22,8 @@ struct destination {
     struct work *queue, **tail;      /* what waits */
     struct notify_request *requests; /* what is under way */
     unsigned nrequests;
+    struct pacer_queue *pace;
+    bool paced;  /* it waits for its turn */
     bool asking; /* the policy is being looked up */
 };
 
@@ -31,6 +36,7 @@ struct destinations {
 };
 
 static void pump(struct destination *d);
+static void our_turn(void *arg);
 
 struct destinations *destinations_new(struct context *ctx, loop_fn *done_fn, void *arg)
 {
@@ -59,6 +65,7 @@ static struct destination *find(struct destinations *all, const char *iss, const
     d->tail = &d->queue;
     snprintf(d->iss, sizeof d->iss, "%s", iss);
     snprintf(d->aud, sizeof d->aud, "%s", aud);
+    d->pace = pacing_join(all->ctx->pacing, d->aud, our_turn, d);
     return all->list = d;
 }
 
@@ -75,6 +82,7 @@ static void destination_free(struct destination *d)
         p = &(*p)->next;
     *p = d->next;
     discovery_cancel(d->all->ctx->discovery, d);
+    pacer_leave(&d->pace);
     while (d->requests != NULL)
         notify_request_cancel(&d->requests);
     while (d->queue != NULL) {
@@ -187,6 +195,10 @@ static void request_done(void *arg, struct notify_request *r, const struct notif
         breaker_failed(ctx->breaker, d->aud, answer->news.text);
     else if (answer->verdicts != NULL)
         breaker_answered(ctx->breaker, d->aud);
+    for (const struct work *w = list; w != NULL; w = w->next) {
+        if (!notify_answer_expects_fetch(answer, w))
+            pacing_back(ctx->pacing, d->aud, w->entry->id);
+    }
     if (answer->verdicts != NULL) {
         struct outcome out = {0};
         notify_answer_apply(answer, list, ctx->config, &out);
@@ -223,6 +235,16 @@ static bool id_under_way(const struct destination *d, const char *id)
     return false;
 }
 
+/* Whether the pacer lets it go. What the peer has already is only asked about. */
+static bool may_go(struct destination *d, const struct work *w)
+{
+    bool taken = true;
+    for (size_t i = 0; i < w->nrcpts; i++)
+        taken = taken && outcome_taken(work_rcpt(w, i)) != 0;
+    d->paced = !taken && !pacing_take(d->all->ctx->pacing, d->pace, w->entry->id, w->entry->size);
+    return !d->paced;
+}
+
 /* Takes from the queue what goes into one notification; what is too large for one is cut. */
 static struct work *next_batch(struct destination *d)
 {
@@ -237,7 +259,7 @@ static struct work *next_batch(struct destination *d)
             continue;
         }
         size_t fits = notify_batch_fits(w, room);
-        if (fits == 0)
+        if (fits == 0 || !may_go(d, w))
             break;
         if (fits < w->nrcpts) {
             struct work *rest = work_cut(w, fits);
@@ -373,11 +395,31 @@ static void pump(struct destination *d)
         destination_free(d);
         return;
     }
-    if (d->queue == NULL || d->asking ||
+    if (d->queue == NULL || d->asking || d->paced ||
         d->nrequests >= (unsigned)config_number(ctx->config, "store.notify-connections"))
         return;
     d->asking = true;
     discovery_get(ctx->discovery, d->aud, false, got_policy, d);
+}
+
+static void our_turn(void *arg)
+{
+    struct destination *d = arg;
+    d->paced = false;
+    pump(d);
+}
+
+bool destinations_are_full(const struct destinations *all, const struct store_entry *e, const char *aud)
+{
+    unsigned n = 0;
+    const struct destination *d = all->list;
+    while (d != NULL && (d->shadow != e->shadow || strcmp(d->aud, aud) != 0 || strcmp(d->iss, e->iss) != 0))
+        d = d->next;
+    if (d == NULL || !d->paced)
+        return false;
+    for (const struct work *w = d->queue; w != NULL && n < WAITING_MAX; w = w->next)
+        n += (unsigned)w->nrcpts;
+    return n >= WAITING_MAX;
 }
 
 void destinations_add(struct destinations *all, struct work *w)

@@ -18,6 +18,8 @@ void destinations_free(struct destinations **d);
 void destinations_add(struct destinations *d, struct work *w);
 /* Recipients in hand. */
 unsigned destinations_count(const struct destinations *d);
+/* Whether enough waits here for this entry's destination until the pacer lets it go. */
+bool destinations_are_full(const struct destinations *d, const struct store_entry *e, const char *aud);
 /* Whether this recipient is in hand already (its lease ran out while it waited here). */
 bool destinations_has(const struct destinations *d, int64_t rid);
 

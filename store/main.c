@@ -13,6 +13,7 @@
 #include "store/context.h"
 #include "store/give_back.h"
 #include "store/notifier.h"
+#include "store/pacing.h"
 #include "store/publish.h"
 #include "store/routes.h"
 #include "store/serve.h"
@@ -200,6 +201,7 @@ static void open_parts(struct main *m)
     ctx->stops = stops_new(ctx->store);
     ctx->breaker = breaker_new(ctx);
     ctx->serve = serve_new(ctx);
+    ctx->pacing = pacing_new(ctx);
     must(give_back_new(ctx, &ctx->give_back, &err), &err);
     must(notifier_new(ctx, &ctx->notifier, &err), &err);
     m->purge_timer = loop_timer_new(ctx->loop, purge, m);
@@ -212,6 +214,7 @@ static void reload(struct daemon *d, const struct config *old, void *arg)
     struct main *m = arg;
     m->ctx.config = d->config;
     peer_limits_configure(m->ctx.peers, d->config, "store");
+    pacing_configure(m->ctx.pacing);
     struct error err;
     struct publish *publish = NULL;
     struct jws_key *key = NULL;
@@ -264,6 +267,7 @@ static void close_parts(struct main *m)
     loop_timer_free(&m->drain_timer);
     http_server_free(&m->server);
     notifier_free(&m->ctx.notifier);
+    pacing_free(&m->ctx.pacing);
     breaker_free(&m->ctx.breaker);
     stops_free(&m->ctx.stops);
     give_back_free(&m->ctx.give_back);

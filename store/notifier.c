@@ -9,6 +9,7 @@
 
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/retry.h"
 #include "lib/stops.h"
 #include "store/destination.h"
 #include "store/give_back.h"
@@ -19,6 +20,7 @@ enum {
     IN_HAND_MAX = 4000, /* recipients claimed at one time: bounds memory, whatever waits */
     WAKEUPS_MAX = 200,  /* datagrams taken in one turn */
     SLEEP_MAX = 60000,  /* ms: other nodes' changes are seen after this at the latest */
+    PUT_BACK = 10000,   /* ms that what the pacer has no place for stays in the store */
     ERROR_SLEEP = 2000, /* ms after the store failed */
 };
 
@@ -68,6 +70,21 @@ static void sort_rcpt(struct notifier *n, struct work *w, size_t i, struct outco
     *rcpt = swap;
 }
 
+/* A site that fetches slowly must not fill our hands: the others' messages would wait behind its. */
+static void put_back(struct notifier *n, struct work **w)
+{
+    struct error err;
+    int64_t *rids = mem_zero((*w)->nrcpts, sizeof *rids);
+    for (size_t i = 0; i < (*w)->nrcpts; i++)
+        rids[i] = work_rcpt(*w, i)->rid;
+    struct loop_relay *relay = loop_relay_new(n->ctx->loop, settled, n);
+    if (store_postpone(n->ctx->store, rids, (*w)->nrcpts, clock_now() + retry_delay(1, PUT_BACK, PUT_BACK, 0),
+                       loop_relay_done, relay, &err) != RESULT_OK)
+        loop_relay_done(relay, err.result, &err);
+    mem_free(&rids);
+    work_free(w);
+}
+
 static void sort_out(void *arg, struct work *w)
 {
     struct notifier *n = arg;
@@ -78,7 +95,9 @@ static void sort_out(void *arg, struct work *w)
     if (overdue.n > 0)
         outcome_settle(&overdue, n->ctx->store, loop_relay_done, loop_relay_new(n->ctx->loop, settled, n));
     outcome_free(&overdue);
-    if (w->nrcpts > 0)
+    if (w->nrcpts > 0 && destinations_are_full(n->destinations, w->entry, work_rcpt(w, 0)->domain))
+        put_back(n, &w);
+    else if (w->nrcpts > 0)
         destinations_add(n->destinations, w);
     else
         work_free(&w);

@@ -167,8 +167,10 @@ static void refused(struct notify_request *r, const struct http_response *res)
 {
     char text[ERROR_TEXT_MAX];
     problem_text(res, text, sizeof text);
-    struct notify_answer answer = {
-        .peer = res->peer, .failed = true, .news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.4.0", .text = text}};
+    struct notify_answer answer = {.peer = res->peer,
+                                   .answered = true,
+                                   .failed = true,
+                                   .news = {.event = RCPT_EV_UNREACHABLE, .dsn = "4.4.0", .text = text}};
     switch (res->status) {
     case 400:
     case 413:
@@ -283,6 +285,18 @@ static const struct verdict *find_verdict(const struct verdicts *v, const char *
         }
     }
     return NULL;
+}
+
+bool notify_answer_expects_fetch(const struct notify_answer *a, const struct work *w)
+{
+    if (a->verdicts == NULL)
+        return !a->answered && a->news.offered;
+    for (size_t i = 0; i < w->nrcpts; i++) {
+        const struct verdict *v = find_verdict(a->verdicts, w->entry->id, work_rcpt(w, i)->address);
+        if (v == NULL || v->kind == VERDICT_ACCEPTED)
+            return true;
+    }
+    return false;
 }
 
 void notify_answer_apply(const struct notify_answer *a, const struct work *list, const struct config *config,

@@ -15,6 +15,7 @@ struct notify_request;
 struct notify_answer {
     const struct verdicts *verdicts; /* or NULL, then: */
     bool unreadable;                 /* 400, 413: the peer can't take this batch as it is */
+    bool answered;                   /* 4xx, 5xx: it has read it, and fetches nothing on its word */
     bool failed;                     /* for the breaker: the peer is the trouble, not one batch or our pace */
     struct outcome_news news;        /* what to say of every recipient */
     const char *peer;
@@ -40,6 +41,8 @@ size_t notify_batch_room(void);
 size_t notify_batch_weight(const struct work *w);
 size_t notify_batch_fits(const struct work *w, size_t room);
 
+/* Whether the peer may come to fetch this message after this answer. */
+bool notify_answer_expects_fetch(const struct notify_answer *a, const struct work *w);
 /* Each recipient's verdict as news; one without a verdict is deferred. */
 void notify_answer_apply(const struct notify_answer *a, const struct work *list, const struct config *config,
                          struct outcome *out);

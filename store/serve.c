@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "store/capability.h"
+#include "store/pacing.h"
 
 /* One fetch under way. They are few (bounded by store.connections): a list will do. */
 struct fetch {
@@ -21,6 +22,7 @@ struct fetch {
     struct store_body *body;
     bool noted; /* the store knows that it began */
     uint64_t first, last;
+    msec_t came; /* by clock_mono() */
 };
 
 struct serve {
@@ -112,6 +114,8 @@ static void sent(void *arg, bool done)
         log_info("%s: fetched by %s[%s], size=%" PRIu64 ", pontoon=%s", f->id, f->aud, f->peer, size, f->id);
     else if (!done && f->noted)
         log_info("%s: fetch by %s[%s] broke off, pontoon=%s", f->id, f->aud, f->peer, f->id);
+    if (whole)
+        pacing_back(s->ctx->pacing, f->aud, f->id);
     struct fetch ended = *f;
     f->aud[0] = '\0'; /* not to be found as another fetch under way */
     if (whole || !is_busy(s, ended.id, ended.aud))
@@ -181,6 +185,7 @@ static void begun(void *arg, enum result result, const struct error *err)
 {
     struct fetch *f = arg;
     f->noted = result == RESULT_OK;
+    pacing_latency(f->serve->ctx->pacing, clock_mono() - f->came);
     (void)FAILPOINT(serve_begun);
     if (result == RESULT_OK) {
         stream(f);
@@ -195,10 +200,11 @@ static void begun(void *arg, enum result result, const struct error *err)
     fetch_free(f);
 }
 
-static void start(struct serve *s, struct http_request *req, const char *id, const char *aud, struct store_body *body)
+static void start(struct serve *s, struct http_request *req, const char *id, const char *aud, struct store_body *body,
+                  msec_t came)
 {
     struct fetch *f = mem_zero(1, sizeof *f);
-    *f = (struct fetch){.serve = s, .next = s->fetches, .id = mem_strdup(id), .req = req, .body = body};
+    *f = (struct fetch){.serve = s, .next = s->fetches, .id = mem_strdup(id), .req = req, .body = body, .came = came};
     snprintf(f->aud, sizeof f->aud, "%s", aud);
     netaddr_ip(http_request_peer(req), f->peer);
     s->fetches = f;
@@ -224,6 +230,7 @@ void serve_message(struct serve *s, struct http_request *req, const char *id)
         http_reply_problem(req, 503, "shutting down", 10);
         return;
     }
+    msec_t came = clock_mono();
     enum store_access access;
     struct store_body *body = NULL;
     struct error err;
@@ -233,6 +240,6 @@ void serve_message(struct serve *s, struct http_request *req, const char *id)
     } else if (access != STORE_ACCESS_OK) {
         refuse(req, access);
     } else {
-        start(s, req, id, aud, body);
+        start(s, req, id, aud, body, came);
     }
 }
