@@ -5,7 +5,9 @@ BUILD_PACKAGES="gcc make autoconf automake pkgconf libc6-dev libmilter-dev libev
     libc-ares-dev libsqlite3-dev libjansson-dev libconfuse-dev libidn2-dev libcdb-dev liblmdb-dev libarchive-dev libseccomp-dev"
 SITE_PACKAGES="perl openssl postfix knot knot-dnsutils util-linux"
 TEST_PACKAGES="libcmocka-dev libdbd-sqlite3-perl libdbi-perl libio-socket-ssl-perl opendkim spin systemd python3 curl xz-utils
-    sasl2-bin libsasl2-modules python3-flufl.bounce golang-github-jhillyerd-enmime-dev postfix-cdb postfix-lmdb pflogsumm chromium"
+    sasl2-bin libsasl2-modules python3-flufl.bounce golang-github-jhillyerd-enmime-dev postfix-cdb postfix-lmdb pflogsumm chromium
+    rspamd python3-dkim"
+CORPUS_PACKAGES="libpython3.11-testsuite" # further real mail, for `make corpus-check`
 LINT_PACKAGES="clang libclang-rt-14-dev clang-tidy clang-format cppcheck shellcheck"
 
 # Mail servers that can't be installed beside Postfix, or would be a service of this machine afterwards: NAME:PACKAGE,... The tests
@@ -54,7 +56,7 @@ packages_fetch() (
     install="apt-get install -y --no-install-recommends $1"
     $install || { apt-get update && $install; } || exit 1
     command -v systemctl >/dev/null || return 0
-    for service in postfix knot opendkim sasl2-bin:saslauthd; do
+    for service in postfix knot opendkim rspamd sasl2-bin:saslauthd; do
         case "$1 " in
         *" ${service%:*} "*) systemctl disable "${service#*:}.service" || true ;;
         esac

@@ -117,7 +117,8 @@ static msec_t received_time(const char *value)
         return 0;
     char *end;
     long hhmm = strtol(zone, &end, 10);
-    long offset = end != zone ? (hhmm / 100) * 3600 + (hhmm % 100) * 60 : 0;
+    bool is_zone = end != zone && hhmm >= -2400 && hhmm <= 2400;
+    long offset = is_zone ? (hhmm / 100) * 3600 + (hhmm % 100) * 60 : 0;
     return ((msec_t)timegm(&tm) - offset) * 1000;
 }
 

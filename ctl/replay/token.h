@@ -19,7 +19,7 @@ enum {
     TOKEN_RUN_LEN = 12,    /* characters of a run's name, [0-9a-z] */
     TOKEN_FIELD_MAX = 100, /* bytes of the field, with its line end */
     TOKEN_HOPS_MAX = 30,
-    TOKEN_VALUE_MAX = 400, /* bytes kept of a watched field */
+    TOKEN_VALUE_MAX = 4000, /* bytes kept of a watched field */
 };
 
 /* The field with CRLF, for copy `copy` of run `run`. */

@@ -19,10 +19,14 @@ sub new {
     Pontoon::Test::Ca::openssl(qw(genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out), "$dir/key.pem");
     Pontoon::Test::Ca::openssl(qw(pkey -pubout -outform DER -in), "$dir/key.pem", '-out', "$dir/key.der");
     my $public = do { local (@ARGV, $/) = ("$dir/key.der"); <> };
-    $world->write('dkim/keys', "s1._domainkey.$o{domain} v=DKIM1; k=rsa; p=" . encode_base64($public, '') . "\n");
+    $self->{public} = 'v=DKIM1; k=rsa; p=' . encode_base64($public, '');
+    $world->write('dkim/keys', "s1._domainkey.$o{domain} $self->{public}\n");
     $world->write('dkim/clients', $world->network . "\n");
     return $self;
 }
+
+# The key as the strings of a TXT record.
+sub record { join ' ', map { qq("$_") } $_[0]{public} =~ /.{1,200}/g }
 
 sub signer {
     my ($self) = @_;
