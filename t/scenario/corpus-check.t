@@ -80,12 +80,17 @@ for my $file ($b->mta->mailbox_files('bob')) {
     $arrived{$number}{$way} = {origin => $origin =~ s{.*/}{}r, bytes => $rest, verdict => $verdict, dkim => $results // 'none'};
 }
 my %of = map { my $both = $_; map { $_->{origin} => $both } values %$both } values %arrived;
-my (%differ, @alone, @rewritten);
+my (%differ, @alone, @rewritten, @headers_only);
 my $rewrites = $a->{mta} eq 'sendmail';    # its header, in what it relays itself; the milter, and so pontoon, has it as it came
 for my $both (values %arrived) {
     my ($one, $two) = @$both{qw(plain pontoon)};
     push @alone, ($one // $two)->{origin} if !$one || !$two;
     next if !$one || !$two;
+    # The milter protocol does not tell whether an empty line came behind a header without a body: over the bridge there is one.
+    if ("$one->{bytes}\n" eq $two->{bytes} && $one->{bytes} !~ /\n\n/) {
+        push @headers_only, $one->{origin};
+        $two->{bytes} = $one->{bytes};
+    }
     push @rewritten, $one->{origin} if $rewrites && $one->{bytes} ne $two->{bytes};
     for my $what ($rewrites && $one->{bytes} ne $two->{bytes} ? 'dkim' : qw(bytes dkim verdict)) {
         push @{$differ{$what}}, "$one->{origin}:\n$one->{$what}\n--\n$two->{$what}" if $one->{$what} ne $two->{$what};
@@ -101,6 +106,8 @@ note "by neither way: $_" for sort keys %missing;
 is_deeply [grep { @{$missing{$_}} != 2 } sort keys %missing], [], 'what is missing by one way is missing by the other';
 cmp_ok scalar(keys %missing), '<=', $ENV{CORPUS} ? 5 : 0, keys(%missing) . ' arrived by neither way' or diag $text, $errors;
 cmp_ok $pairs, '>=', $report->{messages} - $unsendable - keys %missing, "$pairs of $report->{messages} messages by both ways";
+note "a header only, to which an empty line came: $_" for sort @headers_only;
+ok !@headers_only, 'no message without a body' if !$ENV{CORPUS};
 note 'Sendmail, relaying by itself, rewrote ' . @rewritten . ': ' . join ', ', sort @rewritten if @rewritten;
 for my $what (qw(bytes dkim verdict)) {
     ok !$differ{$what}, sprintf 'the same %s for %d of %d', $what, $pairs - @{$differ{$what} // []}, $pairs
@@ -113,7 +120,7 @@ $rewrites or is $report->{different}, 0, 'and so says the report' or diag map { 
 for my $finding (grep { $_->{kind} eq 'unsendable' || $_->{kind} eq 'altered' } @{$report->{findings}}) {
     note join ': ', $finding->{kind}, $finding->{way} // '', ($finding->{origin} =~ s{.*/}{}r), $finding->{what};
 }
-$rewrites or is $report->{ways}[0]{altered}, $report->{ways}[1]{altered}, "the MTAs changed $report->{ways}[0]{altered} messages, by both ways alike";
+$rewrites or cmp_ok $report->{ways}[1]{altered} - $report->{ways}[0]{altered}, '<=', scalar @headers_only, "the MTAs changed $report->{ways}[0]{altered} messages, by both ways alike";
 if (!$ENV{CORPUS}) {
     is $report->{ways}[0]{altered}, 0, 'these arrive as they were sent';
     is $unsendable, 0, 'and all can be sent';
