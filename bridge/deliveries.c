@@ -29,7 +29,7 @@ struct active {
 struct deliveries {
     struct context *ctx;
     void *tree; /* tsearch(3) */
-    LIST_HEAD(, active) list;
+    LIST_HEAD(active_list, active) list;
     bool more;     /* promised messages of before the restart wait in the queue, */
     int64_t after; /* behind this one */
 };

@@ -45,7 +45,7 @@ struct limit {
 };
 
 struct limits {
-    SLIST_HEAD(, limit) list;
+    SLIST_HEAD(limit_list, limit) list;
     struct loop_timer *timer; /* the minute's end, set while something was said */
 };
 

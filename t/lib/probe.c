@@ -3,7 +3,6 @@
  * for the loop to run, which is after the sandbox was entered, and then does what PONTOON_PROBE names: "exec", "read:PATH",
  * "write:PATH", "bind", … It says on standard error what came of it: "probe NAME: done", or "probe NAME: " and the error. For t/scenario/objection-6-sandbox.t.
  */
-#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -133,8 +132,10 @@ int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
     static int (*real)(int, struct epoll_event *, int, int);
     if (real == NULL)
         *(void **)&real = dlsym(RTLD_NEXT, "epoll_wait");
-    if (words == NULL && getenv("PONTOON_PROBE") != NULL && timeout != 0) {
-        char *rest = words = strdup(getenv("PONTOON_PROBE"));
+    const char *wanted = getenv("PONTOON_PROBE");
+    if (words == NULL && wanted != NULL && timeout != 0) {
+        words = strdup(wanted);
+        char *rest = words;
         for (char *word; (word = strsep(&rest, " ")) != NULL;)
             run(word);
         dprintf(STDERR_FILENO, "probes: end\n");

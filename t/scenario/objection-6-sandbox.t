@@ -14,7 +14,7 @@ my $a     = $world->site('a');
 $world->dns->start;
 $a->prepare;
 my $probe = $world->dir . '/probe.so';
-my $made  = `cc -shared -fPIC -o $probe @{[abs_path(dirname(__FILE__) . '/../lib/probe.c')]} -ldl 2>&1`;
+my $made  = `cc -D_GNU_SOURCE -shared -fPIC -o $probe @{[abs_path(dirname(__FILE__) . '/../lib/probe.c')]} -ldl 2>&1`;
 is $?, 0, 'the probe is built' or BAIL_OUT($made);
 my $listener = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 5) or die "listen: $!";
 my $outside  = $world->mkdir('outside');
