@@ -9,15 +9,15 @@ use POSIX ();
 use Test::More ();
 use Time::HiRes qw(time);
 
-my $AT_ONCE = 48;
+my $AT_ONCE = 32;
 my $json    = JSON::PP->new->canonical->utf8;
 
 # world; site: whose daemons, log and memory are watched; log_max: the most lines and bytes for one case.
 sub new {
     my ($class, %o) = @_;
-    my $self = bless {rows => [], lines_max => 8, bytes_max => 4096, time_max => 15, %o}, $class;
+    my $self = bless {rows => [], lines_max => 8, bytes_max => 4096, time_max => 30, %o}, $class;
     $self->{scale} = $ENV{PONTOON_TEST_PATIENCE} || 1;
-    $self->{dir}   = $self->{world}->mkdir('hostile');
+    $self->{dir}   = $self->{world}->mkdir($o{dir_name} // 'hostile');
     return $self;
 }
 
@@ -77,9 +77,9 @@ sub judge {
 # The table, for who reads the test's output.
 sub report {
     my ($self) = @_;
-    Test::More::note(sprintf '%-9s %-44s %6s %5s %6s  %s', qw(who what time lines bytes answer));
+    Test::More::note(sprintf '%-12s %-44s %6s %5s %6s  %s', qw(who what time lines bytes answer));
     for my $row (@{$self->{rows}}) {
-        Test::More::note(sprintf '%-9s %-44.44s %5.1fs %5s %6s  %.90s', $row->{who}, $row->{name}, $row->{time}, $row->{lines} // '-',
+        Test::More::note(sprintf '%-12s %-44.44s %5.1fs %5s %6s  %.90s', $row->{who}, $row->{name}, $row->{time}, $row->{lines} // '-',
             $row->{bytes} // '-', $row->{answer} =~ s/[^ -~]/?/gr);
     }
     Test::More::note(sprintf '%d cases; longest %.1f s; most log %d lines, %d bytes', scalar @{$self->{rows}},
