@@ -129,6 +129,12 @@ sub answer {
     return join ' ', map { $_ // '' } @$v{qw(verdict status text)};
 }
 
+# From here on both sites know evil.test: many notifications at one time would be many look-ups.
+for my $site ($b, $c) {
+    my $offer = $evil->offer($plain, id => 'NOTHERE', recipients => [{address => 'nobody@' . $site->domain}], sender => 'x@evil.test');
+    like answer($evil->notify($site, $evil->sign($evil->payload([$offer], aud => $site->domain)))), qr/^(rejected|deferred) /, 'a first notification';
+}
+
 my $table  = Pontoon::Test::Hostile->new(world => $world, site => $b);
 my $before = $b->peak_memory('bridge');
 
