@@ -141,12 +141,19 @@ static void add_watched(struct token_arrival *a, const struct field *f)
     buf_printf(&a->watched, "%.*s: %s\n", (int)(f->name_len < 76 ? f->name_len : 76), f->name, value);
 }
 
-static bool is_token(const struct field *f, const char *run, uint64_t *copy_r)
+/*
+ * Our field is one line. A message that begins with white space continues it, to any reader of the whole: that is the message's first line.
+ * *len_r: bytes of ours, behind the colon.
+ */
+static bool is_token(const struct field *f, const char *run, uint64_t *copy_r, size_t *len_r)
 {
     char value[TOKEN_FIELD_MAX], *end;
     if (!is_named(f, REPLAY_TOKEN_FIELD))
         return false;
-    copy_value(f, value, sizeof value);
+    const char *lf = memchr(f->value, '\n', f->value_len);
+    struct field line = *f;
+    line.value_len = *len_r = lf != NULL ? (size_t)(lf - f->value) + 1 : f->value_len;
+    copy_value(&line, value, sizeof value);
     size_t n = strlen(run);
     if (strncmp(value, run, n) != 0 || value[n] != '-' || !isdigit((unsigned char)value[n + 1]))
         return false;
@@ -157,14 +164,14 @@ static bool is_token(const struct field *f, const char *run, uint64_t *copy_r)
 void token_read(const char *message, size_t len, const char *run, const struct token_watch *watch,
                 struct token_arrival *a_r)
 {
-    size_t at = 0;
+    size_t at = 0, ours;
     struct field f;
     *a_r = (struct token_arrival){.watched = BUF_INIT(WATCHED_MAX)};
     while (next_field(message, len, &at, &f)) {
-        if (!a_r->found && is_token(&f, run, &a_r->copy)) {
+        if (!a_r->found && is_token(&f, run, &a_r->copy, &ours)) {
             a_r->found = true;
-            a_r->rest = message + at;
-            a_r->rest_len = len - at;
+            a_r->rest = f.value + ours;
+            a_r->rest_len = len - (size_t)(a_r->rest - message);
         } else if (!a_r->found && is_named(&f, "Received")) {
             add_hop(a_r, &f);
         } else if (is_watched(&f, watch) || (!a_r->found && is_named(&f, "Authentication-Results"))) {
