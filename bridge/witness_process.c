@@ -247,6 +247,7 @@ static void set_up(const struct config *config)
 void witness_process(const struct config *config, int socket, int lock)
 {
     failpoint_become_witness();
+    log_close(); /* else log_open() would close whatever has its number then */
     close_others(socket, lock);
     set_up(config);
     char *space = mem_alloc(WITNESS_RECORD_MAX);

@@ -81,6 +81,15 @@ bool log_open(const char *name, const char *program, const char *target)
     return true;
 }
 
+void log_close(void)
+{
+    pthread_mutex_lock(&lock);
+    if (file >= 0)
+        close(file);
+    file = -1;
+    pthread_mutex_unlock(&lock);
+}
+
 bool log_reopen(void)
 {
     if (path[0] == '\0')

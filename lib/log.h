@@ -22,6 +22,8 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_E
  * is malformed or can't be opened (the reason is logged to the old one).
  */
 bool log_open(const char *name, const char *program, const char *target);
+/* To stderr from now on: before a process closes all descriptors that it does not know. */
+void log_close(void);
 bool log_reopen(void);
 void log_set_verbose(bool on); /* lets debug lines through */
 bool log_is_verbose(void);
