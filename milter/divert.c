@@ -283,6 +283,7 @@ enum divert_end divert_message(struct session *s, struct store *store, const str
 {
     struct error err;
     struct outcome o = {.note = BUF_INIT(400)};
+    enum divert_end end = DIVERT_CONTINUE;
     bool some = session_finish_content(s);
     if (s->m.reason == NULL && s->m.failed.result != RESULT_OK)
         return fail(s, &s->m.failed);
@@ -292,11 +293,11 @@ enum divert_end divert_message(struct session *s, struct store *store, const str
     }
     switch (put_diverted(s, store, mta, &o, &err)) {
     case PUT_DONE: put_shadow(s, store, &o); break;
-    case PUT_MTA_GONE: break;
+    case PUT_MTA_GONE: end = DIVERT_TEMPFAIL; break; /* should it hear us: the client comes again, and is known */
     case PUT_DRAINED: return leave(s, &err);
     case PUT_FAILED: return fail(s, &err);
     }
     divert_log(s, o.diverted, o.shadow, o.note.len > 0 ? buf_str(&o.note) : NULL);
     buf_free(&o.note);
-    return DIVERT_CONTINUE;
+    return end;
 }

@@ -409,7 +409,7 @@ static void mta_gone(void **state)
     (void)state;
     deletions_left = 0;
     simple();
-    assert_int_equal(divert_message(s, NULL, &mta), DIVERT_CONTINUE);
+    assert_int_equal(divert_message(s, NULL, &mta), DIVERT_TEMPFAIL);
     assert_string_equal(story, "put bob@b.test. withdraw.");
     story[0] = '\0';
     deletions_left = 1; /* one is deleted at the MTA: only the store has it now */
