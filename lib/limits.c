@@ -114,11 +114,9 @@ static unsigned chain_of(const char *key)
 
 static struct entry *find(const struct limit *l, const char *key)
 {
-    struct entry *e;
-    LIST_FOREACH (e, &l->chains[chain_of(key)], chain) {
-        if (strcmp(e->key, key) == 0)
-            break;
-    }
+    struct entry *e = LIST_FIRST(&l->chains[chain_of(key)]);
+    while (e != NULL && strcmp(e->key, key) != 0)
+        e = LIST_NEXT(e, chain);
     return e;
 }
 
@@ -267,10 +265,9 @@ void limit_refused(struct limit *l, const char *key, const char *fmt, ...)
 
 static void say(struct limit *l)
 {
-    struct entry *e;
     unsigned named = 0, others = 0;
     uint64_t rest = l->unsaid;
-    TAILQ_FOREACH (e, &l->recent, recent) {
+    for (struct entry *e = TAILQ_FIRST(&l->recent); e != NULL; e = TAILQ_NEXT(e, recent)) {
         if (e->unsaid > 0 && named++ < NAMED_MAX) {
             log_warning("limit %s: [%s]: ... and %u more like it in the last minute", l->name, e->key, e->unsaid);
         } else if (e->unsaid > 0) {
@@ -288,7 +285,7 @@ static void say(struct limit *l)
 void limits_say(struct limits *all)
 {
     struct limit *l;
-    SLIST_FOREACH (l, &all->list, link)
+    for (l = SLIST_FIRST(&all->list); l != NULL; l = SLIST_NEXT(l, link))
         say(l);
 }
 
@@ -296,7 +293,7 @@ json_t *limits_json(const struct limits *all)
 {
     json_t *list = json_array();
     const struct limit *l;
-    SLIST_FOREACH (l, &all->list, link) {
+    for (l = SLIST_FIRST(&all->list); l != NULL; l = SLIST_NEXT(l, link)) {
         if (l->refused == 0 && l->held == 0)
             continue;
         json_array_append_new(list,

@@ -209,7 +209,7 @@ static void request_done(void *arg, struct notify_request *r, const struct notif
         }
         outcome_settle(&out, ctx->store, loop_relay_done, loop_relay_new(ctx->loop, settled, d->all));
         outcome_free(&out);
-    } else if (answer->unreadable && list->next != NULL) {
+    } else if (answer->unreadable && list != NULL && list->next != NULL) {
         retry_alone(d, list);
     } else {
         fail_all(d, list, &answer->news);

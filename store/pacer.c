@@ -51,10 +51,10 @@ struct ticket {
 
 struct pacer {
     struct pacer_settings s;
-    LIST_HEAD(, site) sites[CHAINS];
+    LIST_HEAD(site_list, site) sites[CHAINS];
     LIST_HEAD(ticket_chain, ticket) tickets[CHAINS];
-    TAILQ_HEAD(, ticket) by_age;
-    TAILQ_HEAD(, site) ring;
+    TAILQ_HEAD(age_head, ticket) by_age;
+    TAILQ_HEAD(ring_head, site) ring;
     unsigned waiting;
     struct site *turn; /* whose it is */
     bool exhausted;    /* the turn ended for the bounds in all */
@@ -94,11 +94,9 @@ void pacer_configure(struct pacer *p, const struct pacer_settings *settings)
 
 static struct site *find_site(const struct pacer *p, const char *name)
 {
-    struct site *s;
-    LIST_FOREACH (s, &p->sites[hash(name)], link) {
-        if (strcmp(s->name, name) == 0)
-            break;
-    }
+    struct site *s = LIST_FIRST(&p->sites[hash(name)]);
+    while (s != NULL && strcmp(s->name, name) != 0)
+        s = LIST_NEXT(s, link);
     return s;
 }
 
@@ -170,11 +168,9 @@ void pacer_leave(struct pacer_queue **queue)
 
 static struct ticket *find_ticket(const struct pacer *p, const char *site, const char *id)
 {
-    struct ticket *t;
-    LIST_FOREACH (t, &p->tickets[hash(id)], chain) {
-        if (strcmp(t->id, id) == 0 && strcmp(t->site->name, site) == 0)
-            break;
-    }
+    struct ticket *t = LIST_FIRST(&p->tickets[hash(id)]);
+    while (t != NULL && (strcmp(t->id, id) != 0 || strcmp(t->site->name, site) != 0))
+        t = LIST_NEXT(t, chain);
     return t;
 }
 

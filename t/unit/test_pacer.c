@@ -184,7 +184,8 @@ static unsigned converge(unsigned speed, unsigned steps)
         }
     }
     assert_true(served * 100 >= (uint64_t)speed * steps / 100 * 95); /* it is kept busy */
-    return sum / counted;
+    assert_true(counted > 0);
+    return counted > 0 ? sum / counted : 0;
 }
 
 static void the_window_follows_latency(void **state)
