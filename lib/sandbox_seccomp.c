@@ -160,12 +160,12 @@ static void sockets(struct filter *f, unsigned calls)
     for (size_t i = 0; i < ((calls & SANDBOX_INTERNET) ? 3 : 1); i++) {
         for (size_t j = 0; j < 2; j++)
             note(f, seccomp_rule_add(f->ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                                     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]),
+                                     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0),
                                      SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, (scmp_datum_t)types[j])));
     }
     /* libc asks it about addresses, and does without. */
-    note(f,
-         seccomp_rule_add(f->ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK)));
+    note(f, seccomp_rule_add(f->ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+                             SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0)));
 }
 
 static void small_ones(struct filter *f)
