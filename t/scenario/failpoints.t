@@ -27,7 +27,9 @@ sub without {
         my ($text, $status, $errors) = Pontoon::Test::Site::run($program, '--failpoints');
         isnt $status, 0, "$which pontoon-$daemon --failpoints fails";
         like $errors, qr/without failpoints/, 'and says why';
-        open my $bin, '<:raw', $program or die "$program: $!";
+        system('strip', '-o', "$dir/pontoon-$daemon.stripped", $program) == 0 or die 'strip';    # functions may be named like them
+        open my $bin, '<:raw', "$dir/pontoon-$daemon.stripped" or die "$program: $!";
+        unlink "$dir/pontoon-$daemon.stripped";
         my $bytes = do { local $/; <$bin> };
         my @there = grep { index($bytes, "\0$_\0") >= 0 } grep { /_/ } sort keys %listed;    # other names are words
         is "@there", '', 'none of their names is in it';
