@@ -105,7 +105,9 @@ printf "# 6 recipients at 2 domains were back in SMTP after %.1f s\n", time - $b
 is $a->stop($_), 0, "A's $_ stops" for qw(milter store bridge);
 $a->withdraw;
 $a->postfix->write('main.cf', do { local (@ARGV, $/) = $a->postfix->{dir} . '/etc/main.cf'; <> } . "smtpd_milters=\nnon_smtpd_milters=\n");
-$a->postfix->reload;
+$a->postfix->stop;
+$a->postfix->start;
+$a->postfix->wait_ready;
 remove_tree(map { $a->dir . "/$_" } qw(store bridge keys));
 all_there();
 send_to('bob@b.test');
