@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 
@@ -11,6 +10,7 @@
 #include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/thread.h"
 
 enum {
     GROUP_MAX = 256, /* changes in one transaction */
@@ -196,14 +196,9 @@ static void *writer_main(void *arg)
     return NULL;
 }
 
-/* Signals are the main thread's business. */
 static void start_thread(struct sqlite_writer *w)
 {
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int e = pthread_create(&w->thread, NULL, writer_main, w);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    int e = thread_start(&w->thread, writer_main, w);
     if (e != 0)
         log_fatal("cannot start a thread: %s", strerror(e));
 }

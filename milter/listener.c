@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <libmilter/mfapi.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/netaddr.h"
+#include "lib/thread.h"
 #include "milter/callbacks.h"
 #include "milter/socket_file.h"
 
@@ -73,13 +73,9 @@ static void *serve(void *arg)
 enum result listener_start(void (*ended)(void *arg), void *arg, struct error *err)
 {
     pthread_t thread;
-    sigset_t all, old;
     on_ended = ended;
     on_ended_arg = arg;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the main thread's */
-    int e = pthread_create(&thread, NULL, serve, NULL);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    int e = thread_start(&thread, serve, NULL);
     if (e != 0)
         return error_set(err, RESULT_TEMP, "start a thread: %s", strerror(e));
     pthread_detach(thread);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <event2/listener.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -15,6 +14,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/smtpd_connection.h"
+#include "lib/thread.h"
 #include "milter/lmtp_message.h"
 #include "milter/socket_file.h"
 
@@ -172,11 +172,7 @@ static void turn_away(struct client *c, const char *reply)
 
 static void start_thread(struct lmtp_listener *l, struct client *c)
 {
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the main thread's */
-    int e = pthread_create(&c->thread, NULL, serve, c);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    int e = thread_start(&c->thread, serve, c);
     if (e == 0) {
         LIST_INSERT_HEAD(&l->clients, c, link);
         l->count++;

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <event2/listener.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
@@ -16,6 +15,7 @@
 #include "lib/mem.h"
 #include "lib/netaddr.h"
 #include "lib/smtpd_connection.h"
+#include "lib/thread.h"
 
 enum { BACKLOG = 511, RCPTS_MAX = 10000, ERRORS_MAX = 20, SILENCE_MAX = 300000, DRAIN_MAX = 2000 };
 
@@ -148,11 +148,7 @@ static void accepted(struct evconnlistener *socket, evutil_socket_t fd, struct s
     if ((size_t)len <= sizeof a.sa)
         memcpy(&a.sa, sa, (size_t)len);
     netaddr_ip(&a, c->peer);
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old); /* signals are the main thread's */
-    int e = pthread_create(&c->thread, NULL, serve, c);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    int e = thread_start(&c->thread, serve, c);
     if (e != 0) {
         log_warning("sink: start a thread: %s", strerror(e));
         close(fd);
