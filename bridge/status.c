@@ -4,8 +4,6 @@
  */
 #include "bridge/status.h"
 
-#include <string.h>
-
 #include "bridge/intake.h"
 
 enum {
@@ -36,11 +34,10 @@ static const char *trouble(const struct context *ctx, unsigned *retry_after_r)
 
 void status_answer(const struct context *ctx, struct http_request *req)
 {
-    static const char ready[] = "{\"version\":\"SSMP1\"}";
     unsigned retry_after = 0;
     const char *why = trouble(ctx, &retry_after);
     if (why != NULL)
         http_reply_problem(req, 503, why, retry_after);
     else
-        http_reply(req, 200, NULL, 0, "application/json", ready, strlen(ready));
+        http_reply_ready(req);
 }

@@ -39,10 +39,12 @@ void check_machine_daemons(struct check *c)
     if (check_runs_here(c, "milter"))
         look_at_daemon(c, "pontoon-milter", config_string(c->config, "milter.socket"));
     const char *const *list = config_list(c->config, "store.listen", &n);
-    for (size_t i = 0; i < n && check_runs_here(c, "store"); i++)
+    n = check_runs_here(c, "store") ? n : 0;
+    for (size_t i = 0; i < n; i++)
         look_at_daemon(c, "pontoon-store", list[i]);
     list = config_list(c->config, "bridge.listen", &n);
-    for (size_t i = 0; i < n && check_runs_here(c, "bridge"); i++)
+    n = check_runs_here(c, "bridge") ? n : 0;
+    for (size_t i = 0; i < n; i++)
         look_at_daemon(c, "pontoon-bridge", list[i]);
 }
 

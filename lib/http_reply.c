@@ -63,6 +63,12 @@ void http_reply_problem(struct http_request *req, int status, const char *detail
     http_reply_problem_with(req, status, detail, retry_after ? &retry : NULL);
 }
 
+void http_reply_ready(struct http_request *req)
+{
+    static const char ready[] = "{\"version\":\"SSMP1\"}";
+    http_reply(req, 200, NULL, 0, "application/json", ready, sizeof ready - 1);
+}
+
 void http_reply_not_allowed(struct http_request *req, const char *allow)
 {
     char *detail = mem_printf("this resource takes only %s", allow);

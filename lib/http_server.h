@@ -66,6 +66,8 @@ void http_reply_problem(struct http_request *req, int status, const char *detail
 /* The same with one other header, or none (NULL). */
 void http_reply_problem_with(struct http_request *req, int status, const char *detail,
                              const struct http_header *header);
+/* The status resource of a store or a bridge that is ready (doc/protocol.md, sections 4 and 7): 200, and the protocol's version. */
+void http_reply_ready(struct http_request *req);
 /* A problem document with 405; `allow` is what the method may be: "GET, HEAD". */
 void http_reply_not_allowed(struct http_request *req, const char *allow);
 /*

@@ -32,12 +32,11 @@ static void take_receipt(struct context *ctx, struct http_request *req, const ch
 
 static void take_status(struct context *ctx, struct http_request *req, const char *id)
 {
-    static const char ready[] = "{\"version\":\"SSMP1\"}";
     (void)id;
     if (ctx->draining)
         http_reply_problem(req, 503, "shutting down", RETRY_AFTER_STOP);
     else
-        http_reply(req, 200, NULL, 0, "application/json", ready, strlen(ready));
+        http_reply_ready(req);
 }
 
 static const struct route {
