@@ -330,11 +330,20 @@ static void on_room(void *arg)
     }
 }
 
+static void warn_of_repeat(const struct delivery *d)
+{
+    log_warning(
+        "%s: the MTA did not answer the final dot: it may have taken the message, which may arrive twice, pontoon=%s",
+        d->job->m.id, d->job->m.id);
+}
+
 static void on_final(void *arg, const struct smtp_reply *replies, size_t n)
 {
     struct delivery *d = arg;
     d->t = NULL;
     (void)FAILPOINT(mta_answered);
+    if (replies[n - 1].missing) /* by LMTP, of the last ones */
+        warn_of_repeat(d);
     for (size_t i = 0, k = 0; i < d->envelope.nrcpts; i++) {
         if (!d->accepted[i])
             continue;
@@ -356,9 +365,7 @@ static void on_failed(void *arg, enum result result, const struct smtp_reply *re
     if (d->fetch != NULL)
         fetch_cancel(&d->fetch);
     if (after_dot)
-        log_warning(
-            "%s: the MTA did not answer the final dot: it may have taken the message, which may arrive twice, pontoon=%s",
-            d->job->m.id, d->job->m.id);
+        warn_of_repeat(d);
     if (reply != NULL) {
         smtp_reply_text(reply, text, sizeof text);
         end_with(d, smtp_reply_result(reply) == RESULT_PERM ? JOB_FAILED : JOB_DEFERRED, smtp_reply_dsn(reply), text);

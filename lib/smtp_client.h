@@ -71,7 +71,7 @@ struct smtp_callbacks {
     void (*on_answer)(void *arg, const struct smtp_reply *reply);
     /*
      * SMTP: n == 1, for all accepted recipients. LMTP: one for each accepted recipient in order; if the connection
-     * is lost after some of them, the others get a "451 4.4.2" of our own.
+     * is lost after some of them, the others get a "451 4.4.2" of our own (`missing`).
      */
     void (*on_final)(void *arg, const struct smtp_reply *replies, size_t n);
     /*

@@ -66,6 +66,7 @@ static void settle_partly(struct smtp_transaction *t, const struct error *err)
     while (t->nreplies < t->accepted) {
         struct smtp_reply *r = &t->replies[t->nreplies++];
         r->code = 451;
+        r->missing = true;
         snprintf(r->dsn, sizeof r->dsn, "4.4.2");
         snprintf(r->text, sizeof r->text, "%s", err->text);
     }

@@ -14,6 +14,7 @@ struct smtp_reply {
     int code;                /* 200..599 */
     char dsn[ERROR_DSN_MAX]; /* "5.1.1", or "" */
     char text[500];          /* lines joined by a space, without codes, no control characters, cut to fit */
+    bool missing;            /* none came: smtp_client.h says when that is told by a reply of our own */
 };
 
 struct smtp_reply_parser {

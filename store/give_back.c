@@ -177,6 +177,15 @@ static bool needs_ascii(const struct task *t, const struct local_mta_answer *ans
     return t->kind->what != NULL && !t->ascii && answer->result == RESULT_PERM && strcmp(answer->dsn, "5.6.7") == 0;
 }
 
+static bool any_unknown(const struct local_mta_answer *answers, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (answers[i].unknown)
+            return true;
+    }
+    return false;
+}
+
 static void sent(void *arg, const struct local_mta_answer *answers, size_t n, const char *relay)
 {
     struct task *t = arg;
@@ -186,6 +195,10 @@ static void sent(void *arg, const struct local_mta_answer *answers, size_t n, co
         (void)FAILPOINT(return_answered);
     if (t->kind != &returns)
         (void)FAILPOINT(dsn_answered);
+    if (any_unknown(answers, n))
+        log_warning(
+            "%s: our MTA did not answer the final dot: it may have taken the %s, which may arrive twice, pontoon=%s",
+            outcome_log_id(e), t->kind->what != NULL ? t->kind->what : "message", e->id);
     if (needs_ascii(t, answers)) {
         t->ascii = true;
         begin(t);

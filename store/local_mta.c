@@ -147,9 +147,10 @@ static void on_final(void *arg, const struct smtp_reply *replies, size_t n)
 static void on_failed(void *arg, enum result result, const struct smtp_reply *reply, bool after_dot,
                       const struct error *err)
 {
-    (void)after_dot;
     struct local_mta_delivery *d = arg;
     d->t = NULL;
+    for (size_t i = 0; i < d->m.envelope.nrcpts; i++)
+        d->answers[i].unknown = after_dot && d->accepted[i];
     if (reply != NULL) {
         struct local_mta_answer a;
         take_reply(&a, reply);

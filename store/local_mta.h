@@ -5,6 +5,8 @@
 #ifndef PONTOON_STORE_LOCAL_MTA_H
 #define PONTOON_STORE_LOCAL_MTA_H
 
+#include <stdbool.h>
+
 #include "lib/buf.h"
 #include "lib/envelope.h"
 #include "lib/smtp_client.h"
@@ -19,6 +21,7 @@ struct local_mta_message {
 
 struct local_mta_answer {
     enum result result;
+    bool unknown; /* the final dot was sent and not answered: the MTA may have it */
     char dsn[ERROR_DSN_MAX];
     char text[REPLY_TEXT_MAX + 1];
 };

@@ -1,5 +1,5 @@
-# An MTA that takes its time: an SMTP proxy in front of a real one that holds back the reply to a chosen command. It knows enough
-# SMTP to tell which reply answers what.
+# An MTA that takes its time: an SMTP (or LMTP) proxy in front of a real one that holds back the reply to a chosen command, or what the
+# client says. It knows enough SMTP to tell which reply answers what.
 package Pontoon::Test::SlowMta;
 use strict;
 use warnings;
@@ -7,13 +7,15 @@ use Carp qw(croak);
 use IO::Select;
 use IO::Socket::INET;
 use POSIX ();
+use Socket qw(SOL_SOCKET SO_RCVBUF);
 use Time::HiRes qw(sleep time);
 use Pontoon::Test::Proc;
 use Pontoon::Test::Proxy;
 
 # address, port: where it listens; to => "ADDRESS:PORT"; dir: its own; holds => [[COMMAND, seconds], ...]: what the connections, in
-# order, hold back (COMMAND: banner, EHLO, MAIL, RCPT, DATA, "." for the answer to the content, QUIT, XCLIENT), undef: nothing. While there
-# is a file DIR/hold-COMMAND, every connection holds that.
+# order, hold back (COMMAND: banner, EHLO, MAIL, RCPT, DATA, "." for the answer to the content, "second" for that to the second recipient
+# by LMTP, RSET, QUIT, XCLIENT; "content": all from the first bytes of the content on; "dot": the end of the content, so the MTA never has the
+# message), undef: nothing. While there is a file DIR/hold-COMMAND, every connection holds that.
 sub start {
     my ($class, %o) = @_;
     my $listener = IO::Socket::INET->new(LocalAddr => $o{address}, LocalPort => $o{port}, Listen => 64, ReuseAddr => 1)
@@ -23,6 +25,7 @@ sub start {
         for (my $number = 0;; $number++) {
             my $client = $listener->accept or next;
             if (!(fork // next)) {
+                setsockopt $client, SOL_SOCKET, SO_RCVBUF, 16384 if ($o{holds}[$number][0] // '') eq 'content';    # is soon full
                 my $self = bless {%o, client => $client, hold => $o{holds}[$number], queue => ['banner'], in => '', out => ''}, $class;
                 eval { $self->relay; 1 } or print STDERR "# slow mta: $@";
                 POSIX::_exit(0);
@@ -76,16 +79,21 @@ sub commands {
     $self->{in} .= $bytes;
     for (;;) {
         if ($self->{content}) {
-            $self->{in} =~ s/^(?:.*?\r\n)?\.\r\n//s or last;
+            $self->wait_for_it('content') if length $self->{in} > 2;
+            $self->{in} =~ s/^.*?\r\n\.\r\n//s or last;
             $self->{content} = 0;
-            push @{$self->{queue}}, '.';
+            $self->wait_for_it('dot');
+            push @{$self->{queue}}, '.', 'second';    # a second answer comes by LMTP only
         } else {
             $self->{in} =~ s/^([^\r\n]*)\r\n// or last;
             my ($verb) = $1 =~ /^(\w+)/;
-            push @{$self->{queue}}, uc $verb;
+            @{$self->{queue}} = grep { $_ ne 'second' } @{$self->{queue}};
+            push @{$self->{queue}}, uc $verb =~ s/^LHLO$/EHLO/ir;
             $self->{content} = uc $verb eq 'DATA';
+            $self->{in} = "\r\n$self->{in}" if $self->{content};    # the dot may be all there is
         }
     }
+    $self->{in} = substr $self->{in}, -4 if $self->{content} && length $self->{in} > 4;
 }
 
 sub replies {
@@ -94,7 +102,7 @@ sub replies {
     while ($self->{out} =~ s/^((?:\d{3}-[^\n]*\n)*\d{3}(?: [^\n]*)?\r?\n)//) {
         my $reply = $1;
         my $to    = shift @{$self->{queue}} // '';
-        $self->{content} = 0 if $to eq 'DATA' && $reply !~ /^354/;
+        @$self{qw(content in)} = (0, $self->{in} =~ s/^\r\n//r) if $to eq 'DATA' && $reply !~ /^354/;
         $self->wait_for_it($to);
         Pontoon::Test::Proxy::write_all($self->{client}, $reply) or return;
     }
