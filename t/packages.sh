@@ -8,6 +8,7 @@ TEST_PACKAGES="libcmocka-dev libdbd-sqlite3-perl libdbi-perl libio-socket-ssl-pe
     sasl2-bin libsasl2-modules python3-flufl.bounce golang-github-jhillyerd-enmime-dev postfix-cdb postfix-lmdb pflogsumm chromium
     rspamd python3-dkim"
 CORPUS_PACKAGES="libpython3.11-testsuite" # further real mail, for `make corpus-check`
+BENCH_PACKAGES="opendkim nginx-light wrk valgrind" # for `make bench`: peers, load tools, and what counts instructions
 LINT_PACKAGES="clang libclang-rt-14-dev clang-tidy clang-format cppcheck shellcheck"
 
 # Mail servers that can't be installed beside Postfix, or would be a service of this machine afterwards: NAME:PACKAGE,... The tests
@@ -56,7 +57,7 @@ packages_fetch() (
     install="apt-get install -y --no-install-recommends $1"
     $install || { apt-get update && $install; } || exit 1
     command -v systemctl >/dev/null || return 0
-    for service in postfix knot opendkim rspamd sasl2-bin:saslauthd; do
+    for service in postfix knot opendkim rspamd sasl2-bin:saslauthd nginx-light:nginx; do
         case "$1 " in
         *" ${service%:*} "*) systemctl disable "${service#*:}.service" || true ;;
         esac
