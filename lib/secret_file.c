@@ -47,9 +47,9 @@ static bool sync_directory_of(const char *path)
     return ok;
 }
 
-/* link() rather than rename(): it does not replace a file that somebody made meanwhile. */
+/* link() rather than rename(): it does not replace a file that somebody made meanwhile, which sets *taken_r. */
 static enum result write_and_link(int fd, const char *temp, const char *path, const void *data, size_t len,
-                                  struct error *err)
+                                  bool *taken_r, struct error *err)
 {
     bool written = !FAILPOINT(secret_create) && write_all(fd, data, len) && fsync(fd) == 0;
     int e = errno;
@@ -60,12 +60,24 @@ static enum result write_and_link(int fd, const char *temp, const char *path, co
     errno = e;
     if (!written)
         return from_errno(err, "write", temp);
-    if (FAILPOINT(secret_link) || link(temp, path) < 0)
+    if (FAILPOINT(secret_link) || link(temp, path) < 0) {
+        *taken_r = errno == EEXIST;
         return from_errno(err, "create", path);
+    }
     return RESULT_OK;
 }
 
-enum result secret_file_create(const char *path, const void *data, size_t len, struct error *err)
+/* Without its name on disk it is no secret to begin with: the next start would make another. */
+static enum result keep_name(const char *path, struct error *err)
+{
+    if (!FAILPOINT(secret_sync) && sync_directory_of(path))
+        return RESULT_OK;
+    enum result result = from_errno(err, "sync the directory of", path);
+    unlink(path);
+    return result;
+}
+
+static enum result create(const char *path, const void *data, size_t len, bool *taken_r, struct error *err)
 {
     char *temp = mem_printf("%s.XXXXXX", path);
     enum result result;
@@ -73,13 +85,29 @@ enum result secret_file_create(const char *path, const void *data, size_t len, s
     if (fd < 0) {
         result = from_errno(err, "create", path);
     } else {
-        result = write_and_link(fd, temp, path, data, len, err);
+        result = write_and_link(fd, temp, path, data, len, taken_r, err);
         unlink(temp);
     }
-    if (result == RESULT_OK && (FAILPOINT(secret_sync) || !sync_directory_of(path)))
-        result = from_errno(err, "sync the directory of", path);
+    if (result == RESULT_OK)
+        result = keep_name(path, err);
     mem_free(&temp);
     return result;
+}
+
+enum result secret_file_create(const char *path, const void *data, size_t len, struct error *err)
+{
+    bool taken = false;
+    return create(path, data, len, &taken, err);
+}
+
+enum result secret_file_ensure(const char *path, const void *data, size_t len, struct error *err)
+{
+    bool taken = false;
+    enum result result = create(path, data, len, &taken, err);
+    if (!taken)
+        return result;
+    /* Whoever made it meanwhile may not have come as far as this. */
+    return sync_directory_of(path) ? RESULT_OK : from_errno(err, "sync the directory of", path);
 }
 
 static enum result check_rights(int fd, const char *path, size_t *size_r, struct error *err)

@@ -24,11 +24,10 @@ static enum result make_file(const char *path, struct error *err)
     random_bytes(raw, sizeof raw);
     char *text = base64url_encode(raw, sizeof raw);
     char *line = mem_printf("%s\n", text);
-    enum result result = secret_file_create(path, line, strlen(line), err);
+    enum result result = secret_file_ensure(path, line, strlen(line), err);
     mem_free(&text);
     mem_free(&line);
-    /* Another process made it meanwhile: just as good. */
-    return result != RESULT_OK && access(path, F_OK) == 0 ? RESULT_OK : result;
+    return result;
 }
 
 enum result token_secret_load(const char *path, struct token_secret **s_r, struct error *err)

@@ -1,9 +1,24 @@
 #include "t/unit/temp_dir.h"
 
+#include <errno.h>
+#include <sys/syscall.h>
+
 #include "lib/mem.h"
 #include "lib/secret_file.h"
+#include "lib/token.h"
 
 static int warnings;
+static int fail_fsync; /* at which call from now: 1 the next; 0 none */
+
+/* Instead of libc's. */
+int fsync(int fd)
+{
+    if (fail_fsync > 0 && --fail_fsync == 0) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
+}
 
 static void count_warnings(enum log_level level, const char *text)
 {
@@ -105,13 +120,55 @@ static void refuses_what_is_no_file_of_ours(void **state)
     temp_dir_remove(&t);
 }
 
+/* First the file's fsync, then its directory's: without both there is no secret. */
+static void not_there_unless_durable(void **state)
+{
+    (void)state;
+    struct temp_dir t;
+    struct error err;
+    struct token_secret *secret = NULL;
+    temp_dir_make(&t);
+    temp_path(&t, "s");
+    for (int n = 1; n <= 2; n++) {
+        fail_fsync = n;
+        assert_int_equal(secret_file_create(t.path, "new", 3, &err), RESULT_TEMP);
+        assert_non_null(strstr(err.text, n == 1 ? "write" : "sync the directory of"));
+        assert_int_equal(temp_dir_count(&t), 0);
+        fail_fsync = n;
+        assert_int_equal(token_secret_load(t.path, &secret, &err), RESULT_TEMP);
+        assert_int_equal(temp_dir_count(&t), 0);
+    }
+    assert_int_equal(token_secret_load(t.path, &secret, &err), RESULT_OK);
+    token_secret_free(&secret);
+    temp_dir_remove(&t);
+}
+
+static void made_by_another_is_as_good(void **state)
+{
+    (void)state;
+    struct temp_dir t;
+    struct error err;
+    char *data;
+    size_t len;
+    temp_dir_make(&t);
+    temp_write(&t, "s", "old", 0600);
+    assert_int_equal(secret_file_ensure(t.path, "new", 3, &err), RESULT_OK);
+    assert_int_equal(secret_file_read(t.path, &data, &len, &err), RESULT_OK);
+    assert_string_equal(data, "old");
+    mem_free(&data);
+    fail_fsync = 2; /* its maker may have died before this */
+    assert_int_equal(secret_file_ensure(t.path, "new", 3, &err), RESULT_TEMP);
+    assert_int_equal(temp_dir_count(&t), 1); /* not ours to remove */
+    assert_int_equal(secret_file_ensure(temp_path(&t, "none/s"), "x", 1, &err), RESULT_PERM);
+    temp_dir_remove(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(created_whole_and_private),
-        cmocka_unit_test(never_replaces),
-        cmocka_unit_test(rights_are_checked),
-        cmocka_unit_test(refuses_what_is_no_file_of_ours),
+        cmocka_unit_test(created_whole_and_private), cmocka_unit_test(never_replaces),
+        cmocka_unit_test(rights_are_checked),        cmocka_unit_test(refuses_what_is_no_file_of_ours),
+        cmocka_unit_test(not_there_unless_durable),  cmocka_unit_test(made_by_another_is_as_good),
     };
     return test_run("secret_file", tests);
 }
