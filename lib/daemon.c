@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <openssl/crypto.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stddef.h>
@@ -183,11 +184,22 @@ static void open_standard_files(void)
     fclose(f);
 }
 
+/*
+ * OpenSSL would tear itself down when main() returns, under threads that still use it: libmilter's can't be stopped, and a session
+ * that begins a message then makes an id for it.
+ */
+static void keep_openssl(void)
+{
+    if (OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
+        exit(EX_OSERR);
+}
+
 void daemon_begin(struct daemon *d, int argc, char **argv, const struct daemon_hooks *daemon_hooks)
 {
     struct error err;
     bool test;
     open_standard_files();
+    keep_openssl();
     hooks = *daemon_hooks;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(), as a full disk is */
