@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "lib/mem.h"
+#include "lib/utf8.h"
 
 #define SECOND 1000LL
 #define MINUTE (60 * SECOND)
@@ -74,8 +75,14 @@ const char *show_size(uint64_t bytes, char out[SHOW_SIZE_SIZE])
 
 void show_text(FILE *out, const char *text)
 {
-    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
-        putc(*p < 0x20 || *p == 0x7f ? '?' : *p, out);
+    while (*text != '\0') {
+        size_t len = utf8_printable_len(text);
+        if (len > 0)
+            fwrite(text, 1, len, out);
+        else
+            putc('?', out);
+        text += len > 0 ? len : 1;
+    }
 }
 
 json_t *show_json_text(const char *text)

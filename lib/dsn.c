@@ -35,9 +35,8 @@ static const struct {
 /* The bytes of the next character that may stand in our text; *plain_r is what stands for it. */
 static size_t next_char(const char *p, bool utf8, const char **plain_r)
 {
-    size_t len = utf8_char_len(p);
-    bool harmless = len == 1 ? (unsigned char)*p >= 0x20 && *p != 0x7f : len > 1 && utf8;
-    *plain_r = harmless ? p : "?";
+    size_t len = utf8_printable_len(p);
+    *plain_r = len == 1 || (len > 1 && utf8) ? p : "?";
     return len > 0 ? len : 1;
 }
 

@@ -150,6 +150,8 @@ static void emit(enum log_level level, const char *prefix, const char *fmt, va_l
     for (unsigned char *p = (unsigned char *)text; *p; p++) {
         if (*p < 0x20 || *p == 0x7f)
             *p = '?';
+        else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) /* U+0080 to U+009F: terminals act on them, too */
+            p[0] = p[1] = '?';
     }
     if (line_hook != NULL) {
         line_hook(level, text);

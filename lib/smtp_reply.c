@@ -51,11 +51,10 @@ static void add_text(struct smtp_reply *r, const char *line)
     if (n > 0 && *line != '\0' && n + 1 < sizeof r->text)
         r->text[n++] = ' ';
     while (*line != '\0') {
-        size_t len = utf8_char_len(line);
-        bool harmless = len > 1 || (len == 1 && (unsigned char)*line >= 0x20 && *line != 0x7f);
+        size_t len = utf8_printable_len(line);
         if (n + (len ? len : 1) >= sizeof r->text)
             break;
-        if (harmless)
+        if (len > 0)
             memcpy(r->text + n, line, len);
         else
             r->text[n] = '?';

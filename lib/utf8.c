@@ -35,6 +35,13 @@ size_t utf8_char_len(const char *s)
     return 0;
 }
 
+size_t utf8_printable_len(const char *s)
+{
+    const uint8_t *p = (const uint8_t *)s;
+    bool control = p[0] < 0x20 || p[0] == 0x7f || (p[0] == 0xc2 && p[1] < 0xa0);
+    return control ? 0 : utf8_char_len(s);
+}
+
 bool utf8_valid(const char *s)
 {
     while (*s != '\0') {

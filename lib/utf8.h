@@ -7,6 +7,8 @@
 
 /* Bytes of the character that begins at `s` (NUL-terminated), 1..4; 0 if it is malformed or the end. */
 size_t utf8_char_len(const char *s);
+/* The same of one that may be shown to people; 0 for controls, too: C0, DEL, and C1, which terminals act on as on ESC. */
+size_t utf8_printable_len(const char *s);
 bool utf8_valid(const char *s);
 bool utf8_is_ascii(const char *s);
 

@@ -64,10 +64,9 @@ static void copy_text(char out[REPLY_TEXT_MAX + 1], const char *text)
 {
     size_t used = 0;
     for (size_t len; *text != '\0'; text += len, used += len) {
-        len = utf8_char_len(text);
-        bool bad = len == 0 || (unsigned char)*text < 0x20 || *text == 0x7f;
-        if (bad)
-            len = 1;
+        len = utf8_printable_len(text);
+        bool bad = len == 0;
+        len += bad;
         if (used + len > REPLY_TEXT_MAX)
             break;
         memcpy(out + used, bad ? "?" : text, len);

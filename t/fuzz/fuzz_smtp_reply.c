@@ -1,6 +1,7 @@
 /* SMTP replies: the same bytes in pieces (of the first byte's size) are the same replies; and EHLO's lines. */
 #include "lib/smtp_internal.h"
 #include "lib/smtp_reply.h"
+#include "lib/utf8.h"
 #include "t/fuzz/fuzz.h"
 
 struct seen {
@@ -17,8 +18,8 @@ static void take_reply(const struct smtp_reply_parser *p, struct seen *s)
     struct smtp_offer offer;
     const struct smtp_reply *r = &p->reply;
     MUST(r->code >= 200 && r->code <= 599);
-    for (const char *c = r->text; *c != '\0'; c++)
-        MUST((unsigned char)*c >= 0x20 && *c != 0x7f);
+    for (size_t i = 0; r->text[i] != '\0'; i += utf8_printable_len(r->text + i))
+        MUST(utf8_printable_len(r->text + i) > 0);
     smtp_reply_text(r, text, sizeof text);
     smtp_reply_queue_id(r, text, 64);
     smtp_ehlo_parse(buf_str(&p->raw), &offer);

@@ -242,9 +242,9 @@ static void texts_are_cleaned_and_cut(void **state)
     (void)state;
     struct verdicts v = {0};
     struct verdict_message *m = verdicts_add(&v, "ID");
-    struct verdict *one =
-        verdict_message_add(m, "a@b.test", VERDICT_DEFERRED, NULL, "451\r\n\x1b[31m \xc3\xa9 \xe9 \x7f");
-    assert_string_equal(one->text, "451???[31m \xc3\xa9 ? ?");
+    struct verdict *one = verdict_message_add(m, "a@b.test", VERDICT_DEFERRED, NULL,
+                                              "451\r\n\x1b[31m \xc3\xa9 \xe9 \x7f \xc2\x9b[m \xc2\xa0");
+    assert_string_equal(one->text, "451???[31m \xc3\xa9 ? ? ??[m \xc2\xa0");
     assert_string_equal(one->dsn, "");
     char big[REPLY_TEXT_MAX + 10];
     memset(big, 'x', sizeof big);
