@@ -133,16 +133,19 @@ static enum result read_packet(struct milter_client *c, struct error *err)
 
 /* ---- answers ---- */
 
+static char printable(char c)
+{
+    return (unsigned char)c < ' ' || c == 0x7f ? '?' : c;
+}
+
 /* NUL-separated strings of the packet from `at` on, as "a b c", printable. */
 static void show_strings(const struct buf *packet, size_t at, struct buf *out)
 {
     size_t end = packet->len < at + SHOWN ? packet->len : at + SHOWN;
     if (end > at && packet->data[end - 1] == '\0')
         end--;
-    for (size_t i = at; i < end; i++) {
-        unsigned char ch = (unsigned char)packet->data[i];
-        buf_add_char(out, ch == '\0' ? ' ' : (char)(ch < ' ' || ch == 0x7f ? '?' : ch));
-    }
+    for (size_t i = at; i < end; i++)
+        buf_add_char(out, packet->data[i] == '\0' ? ' ' : printable(packet->data[i]));
 }
 
 static bool add_change(const struct buf *packet, struct milter_answer *a)
@@ -175,6 +178,16 @@ static bool add_change(const struct buf *packet, struct milter_answer *a)
     return false;
 }
 
+/* A reply of the filter's own, which people will read: as one line. */
+static bool take_reply(const char *text, struct milter_answer *a)
+{
+    snprintf(a->reply, sizeof a->reply, "%s", text);
+    for (char *p = a->reply; *p != '\0'; p++)
+        *p = *p == '\r' || *p == '\n' ? ' ' : printable(*p);
+    a->verdict = a->reply[0] == '4' ? MILTER_TEMPFAIL : MILTER_REJECT;
+    return a->reply[0] == '4' || a->reply[0] == '5';
+}
+
 static bool take_verdict(const struct buf *packet, struct milter_answer *a)
 {
     switch (packet->data[0]) {
@@ -186,10 +199,7 @@ static bool take_verdict(const struct buf *packet, struct milter_answer *a)
     case SMFIR_TEMPFAIL: a->verdict = MILTER_TEMPFAIL; return true;
     case SMFIR_DISCARD: a->verdict = MILTER_DISCARD; return true;
     case SMFIR_SKIP: a->verdict = MILTER_SKIP; return true;
-    case SMFIR_REPLYCODE:
-        snprintf(a->reply, sizeof a->reply, "%s", packet->data + 1);
-        a->verdict = a->reply[0] == '4' ? MILTER_TEMPFAIL : MILTER_REJECT;
-        return a->reply[0] == '4' || a->reply[0] == '5';
+    case SMFIR_REPLYCODE: return take_reply(packet->data + 1, a);
     default: return false;
     }
 }
@@ -272,35 +282,42 @@ static enum result parse_socket(const char *socket, struct netaddr *a_r, struct 
     return r;
 }
 
-enum result milter_client_open(const char *name, msec_t timeout, struct milter_client **c_r, struct error *err)
+enum result milter_client_start(int fd, const char *name, msec_t timeout, struct milter_client **c_r, struct error *err)
 {
-    struct netaddr a;
-    if (parse_socket(name, &a, err) != RESULT_OK)
-        return err->result;
     struct milter_client *c = mem_zero(1, sizeof *c);
     buf_init(&c->packet, MILTER_PACKET_MAX);
+    c->fd = fd;
     c->timeout = timeout;
-    netaddr_text(&a, c->name);
-    c->fd = socket(a.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    enum result r = RESULT_OK;
-    if (c->fd < 0 || connect(c->fd, (const struct sockaddr *)&a.sa, a.len) != 0)
-        r = error_set(err, RESULT_TEMP, "%s: %s", c->name, strerror(errno));
-    if (r == RESULT_OK)
-        r = negotiate(c, err);
-    if (r != RESULT_OK) {
+    snprintf(c->name, sizeof c->name, "%s", name);
+    if (negotiate(c, err) != RESULT_OK) {
         milter_client_close(&c);
-        return r;
+        return err->result;
     }
     *c_r = c;
     return RESULT_OK;
+}
+
+enum result milter_client_open(const char *name, msec_t timeout, struct milter_client **c_r, struct error *err)
+{
+    struct netaddr a;
+    char text[NETADDR_TEXT_SIZE];
+    if (parse_socket(name, &a, err) != RESULT_OK)
+        return err->result;
+    netaddr_text(&a, text);
+    int fd = socket(a.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&a.sa, a.len) == 0)
+        return milter_client_start(fd, text, timeout, c_r, err);
+    error_set(err, RESULT_TEMP, "%s: %s", text, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return RESULT_TEMP;
 }
 
 void milter_client_close(struct milter_client **c)
 {
     if (*c == NULL)
         return;
-    if ((*c)->fd >= 0)
-        close((*c)->fd);
+    close((*c)->fd);
     buf_free(&(*c)->packet);
     mem_free(c);
 }

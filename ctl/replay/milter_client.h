@@ -44,6 +44,9 @@ void milter_answer_free(struct milter_answer *a);
 struct milter_client;
 /* "unix:/path", "inet:PORT@HOST" or "inet:HOST:PORT". Connects and negotiates. `timeout`: for each answer. */
 enum result milter_client_open(const char *socket, msec_t timeout, struct milter_client **c_r, struct error *err);
+/* The same over a connection that there is; takes over `fd`. `name`: for messages. */
+enum result milter_client_start(int fd, const char *name, msec_t timeout, struct milter_client **c_r,
+                                struct error *err);
 void milter_client_close(struct milter_client **c); /* without a word; see SMFIC_QUIT */
 
 /* Values for the next command: name, value, name, value ..., NULL. Sent as they are, whether it asked for them or not. */
