@@ -1,4 +1,5 @@
-# The units for systemd: well-formed, and each daemon's exposure as `systemd-analyze security` counts it is 1.5 at most.
+# The units for systemd: well-formed, and each daemon's exposure as `systemd-analyze security` counts it is 1.5 at most; and
+# who crashes is started anew, however often that is.
 use strict;
 use warnings;
 use Cwd qw(abs_path);
@@ -23,5 +24,8 @@ for my $unit (@units) {
     close $out;
     my $complaints = join '', grep { /\Q$name\E/ } `systemd-analyze verify --man=no $dir/$name 2>&1`;
     is $complaints, '', "$name: systemd has no complaints";
+
+    my $text = do { local (@ARGV, $/) = ($unit); <> };
+    like $text, qr/^\Q$_\E$/m, "$name: $_" for 'Restart=on-failure', 'StartLimitIntervalSec=0', 'RestartPreventExitStatus=78';
 }
 done_testing;
