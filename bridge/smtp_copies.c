@@ -44,7 +44,7 @@ static void time_is_up(void *arg)
 
 static void compare(struct smtp_copies *c, struct copy *copy, const struct arrival *arrival, msec_t when)
 {
-    struct buf lines = BUF_INIT((size_t)(DIFFERENCE_SIZE_MAX + 1) * DIFFERENCES_MAX);
+    struct buf lines = BUF_INIT(DIFFERENCES_SIZE_MAX);
     if (!copy->sure)
         difference_add(&lines, "envelope sender differs: <%.150s> by SMTP", arrival->sender);
     fingerprint_compare(c->fingerprint, arrival->fingerprint, &lines);

@@ -3,10 +3,11 @@
  * an open relay. Also pontoon's own listeners as the MTA meets them: pontoon-milter and pontoon-lmtp.
  */
 #include <errno.h>
+#include <libmilter/mfapi.h>
 #include <string.h>
 
 #include "ctl/check.h"
-#include "ctl/milter_probe.h"
+#include "ctl/milter_client.h"
 #include "ctl/mta_ask.h"
 #include "ctl/probe.h"
 #include "lib/mem.h"
@@ -255,17 +256,20 @@ void check_mta(struct check *c)
 void check_mta_milter(struct check *c)
 {
     const char *endpoint = config_string(c->config, "milter.socket");
-    struct milter_answer answer;
+    struct milter_client *milter;
     struct error err;
-    enum result r = milter_probe(endpoint, CHECK_WAIT, &answer, &err);
-    if (r == RESULT_OK && answer.actions & MILTER_DELETES_RECIPIENTS) {
-        check_found(c->report, CHECK_OK, "pontoon-milter speaks the milter protocol, version %u", answer.version);
+    enum result r = milter_client_open(endpoint, CHECK_WAIT, &milter, &err);
+    if (r == RESULT_OK && (milter_client_actions(milter) & SMFIF_DELRCPT) != 0) {
+        check_found(c->report, CHECK_OK, "pontoon-milter speaks the milter protocol, version %u",
+                    milter_client_version(milter));
     } else if (r == RESULT_OK) {
         check_found(c->report, CHECK_PROBLEM,
                     "the milter at %s does not take recipients away: it is not pontoon-milter", endpoint);
         check_advise(c->report, "give pontoon-milter a socket of its own: milter.socket in %s", config_path(c->config));
     } else if (probe_endpoint(endpoint, CHECK_WAIT, NULL)) { /* else the daemon's check says it */
-        check_found(c->report, CHECK_PROBLEM, "milter.socket %s: %s", endpoint, err.text);
+        check_found(c->report, CHECK_PROBLEM, "milter.socket %s", err.text);
         check_advise(c->report, "systemctl status pontoon-milter, and see its log; nothing else may listen there");
     }
+    if (r == RESULT_OK)
+        milter_client_quit(&milter);
 }

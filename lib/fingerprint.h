@@ -18,6 +18,7 @@ enum {
     FINGERPRINT_MESSAGE_ID_MAX = 990, /* a longer Message-ID is none */
     DIFFERENCES_MAX = 50,             /* lines that say what differs */
     DIFFERENCE_SIZE_MAX = 200,        /* bytes of one */
+    DIFFERENCES_SIZE_MAX = (DIFFERENCE_SIZE_MAX + 1) * DIFFERENCES_MAX,
 };
 
 struct fingerprint_field {

@@ -89,7 +89,7 @@ struct verdict *verdict_message_add(struct verdict_message *m, const char *addre
 
 void verdict_compare(struct verdict *v, bool arrived, int64_t delta_ms, const char *differences)
 {
-    struct buf lines = BUF_INIT((size_t)(DIFFERENCE_SIZE_MAX + 1) * DIFFERENCES_MAX);
+    struct buf lines = BUF_INIT(DIFFERENCES_SIZE_MAX);
     for (const char *p = differences; p != NULL && *p != '\0';) {
         char line[REPLY_TEXT_MAX + 1], *one = mem_strndup(p, strcspn(p, "\n"));
         copy_text(line, one);
@@ -313,7 +313,7 @@ static enum result parse_comparison(const json_t *rcpt, const char *rcpt_path, s
     const json_t *j = json_object_get(rcpt, "shadow");
     const char *smtp;
     char path[PATH_SIZE + sizeof ".shadow"];
-    struct buf lines = BUF_INIT((size_t)(DIFFERENCE_SIZE_MAX + 1) * DIFFERENCES_MAX);
+    struct buf lines = BUF_INIT(DIFFERENCES_SIZE_MAX);
     int64_t delta = 0;
     if (j == NULL)
         return RESULT_OK;

@@ -105,6 +105,7 @@ static void note(struct arrivals *a, const struct waiting *w)
         .copy = w->arrival.copy,
         .when = w->when,
         .size = w->arrival.rest_len,
+        .digest = w->arrival.digest,
         .equal = digest_equal(digest, w->arrival.digest),
         .rcpts = w->rcpts,
         .nrcpts = w->nrcpts,

@@ -14,6 +14,7 @@ const char *content_note_name(unsigned note)
     case CONTENT_EIGHT_BIT: return "8-bit";
     case CONTENT_NUL: return "NUL bytes";
     case CONTENT_BARE_CR: return "bare CR";
+    case CONTENT_HEADER_ONLY: return "a header only";
     case CONTENT_LONG_LINE: return "lines over 998 bytes";
     default: return "";
     }
@@ -40,6 +41,7 @@ const char *content_to_wire(const char *data, size_t len, struct buf *out, unsig
     *notes_r = 0;
     if (len == 0)
         return "it is empty";
+    bool empty_line = false;
     for (size_t at = 0; at < len;) {
         const char *lf = memchr(data + at, '\n', len - at);
         size_t end = lf != NULL ? (size_t)(lf - data) : len;
@@ -55,9 +57,12 @@ const char *content_to_wire(const char *data, size_t len, struct buf *out, unsig
             *notes_r |= CONTENT_NO_LAST_LINE_END;
         size_t text = end - at - (cr ? 1 : 0);
         *notes_r |= look_at_line(data + at, text);
+        empty_line = empty_line || text == 0;
         buf_add(out, data + at, text);
         buf_add(out, "\r\n", 2);
         at = end + (lf != NULL ? 1 : 0);
     }
+    if (!empty_line)
+        *notes_r |= CONTENT_HEADER_ONLY;
     return NULL;
 }

@@ -16,11 +16,12 @@ enum content_note {
     CONTENT_EIGHT_BIT = 4,
     CONTENT_NUL = 8,
     CONTENT_BARE_CR = 16,
-    CONTENT_LONG_LINE = 32, /* over 998 bytes (RFC 5321 section 4.5.3.1.6) */
+    CONTENT_HEADER_ONLY = 64, /* no empty line: see BUGS in pontoon-replay(1) */
+    CONTENT_LONG_LINE = 32,   /* over 998 bytes (RFC 5321 section 4.5.3.1.6) */
 };
 /* "mixed line ends" and so on, for one bit. */
 const char *content_note_name(unsigned note);
-enum { CONTENT_NOTES = 6 };
+enum { CONTENT_NOTES = 7 };
 
 /*
  * Appends the message to `out`. Returns NULL, or why SMTP can't carry it ("a bare LF at byte 17, in a message whose lines end in CRLF"), in

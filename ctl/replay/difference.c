@@ -1,13 +1,10 @@
 /* Where altered messages differ from what was sent: see difference.h. */
 #include "ctl/replay/difference.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "ctl/replay/token.h"
+#include "ctl/replay/whole_file.h"
 #include "lib/mem.h"
 
 enum { TEXT_MAX = 1000 };
@@ -18,23 +15,6 @@ struct altered {
     char *way, *origin, *file;
     bool found;
 };
-
-static bool read_whole(const char *path, char **data_r, size_t *len_r)
-{
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    bool good = fstat(fd, &st) == 0;
-    size_t size = good ? (size_t)st.st_size : 0;
-    *data_r = mem_alloc(size + 1);
-    *len_r = 0;
-    ssize_t n;
-    while (good && *len_r < size && (n = read(fd, *data_r + *len_r, size - *len_r)) > 0)
-        *len_r += (size_t)n;
-    close(fd);
-    return good;
-}
 
 static void add(struct report *r, const struct altered *a, const char *what)
 {
@@ -48,8 +28,9 @@ static void compare(struct report *r, const struct altered *a, const struct inpu
     struct buf text = BUF_INIT(TEXT_MAX);
     char *arrived;
     size_t len;
-    if (!read_whole(a->file, &arrived, &len)) {
-        add(r, a, "what arrived was not kept");
+    struct error err;
+    if (a->file[0] == '\0' || whole_file_read(a->file, SIZE_MAX / 2, &arrived, &len, &err) != RESULT_OK) {
+        add(r, a, a->file[0] == '\0' ? "what arrived was not kept" : err.text);
         return;
     }
     token_first_difference(m->bytes, m->len, arrived, len, &text);
@@ -117,35 +98,4 @@ enum result difference_find(struct sqlite_db *db, const struct options *o, struc
     }
     mem_free(&list);
     return result;
-}
-
-/* ---- fields ---- */
-
-/* The next line, and whether it is among the lines of `other` (in any order). */
-static bool has_line(const char *other, const char *line, size_t len)
-{
-    while (*other != '\0') {
-        size_t n = strcspn(other, "\n");
-        if (n == len && memcmp(other, line, len) == 0)
-            return true;
-        other += n + (other[n] == '\n');
-    }
-    return false;
-}
-
-static char *lacks(const char *way, const char *fields, const char *other_way, const char *other_fields)
-{
-    for (const char *line = fields; *line != '\0';) {
-        size_t n = strcspn(line, "\n");
-        if (!has_line(other_fields, line, n))
-            return mem_printf("by %s, not by %s: %.*s", way, other_way, (int)n, line);
-        line += n + (line[n] == '\n');
-    }
-    return NULL;
-}
-
-char *difference_of_fields(const char *way, const char *fields, const char *other_way, const char *other_fields)
-{
-    char *what = lacks(way, fields, other_way, other_fields);
-    return what != NULL ? what : lacks(other_way, other_fields, way, fields);
 }

@@ -24,6 +24,9 @@ static const char *const steps[] = {
     "CREATE TABLE unsendable (round INTEGER NOT NULL, number INTEGER NOT NULL, origin TEXT NOT NULL, reason TEXT NOT NULL,"
     " PRIMARY KEY (round, number)) WITHOUT ROWID;"
     "CREATE TABLE strays (id INTEGER PRIMARY KEY, arrived INTEGER NOT NULL, what TEXT NOT NULL);",
+    "CREATE INDEX rcpts_not_reached ON rcpts (copy) WHERE arrived = 0 AND refused IS NULL;"
+    "ALTER TABLE arrivals ADD COLUMN digest BLOB NOT NULL DEFAULT x'';"
+    "ALTER TABLE copies ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0;",
 };
 static const struct sqlite_schema schema = {"journal of a replay", steps, sizeof steps / sizeof *steps};
 
@@ -50,6 +53,8 @@ enum result ledger_open(const char *path, struct ledger **l_r, struct error *err
         r = sqlite_db_open(path, SQLITE_WRITER, BUSY_TIMEOUT, &l->db, err);
     if (r == RESULT_OK)
         r = sqlite_db_upgrade(l->db, &schema, err);
+    if (r == RESULT_OK) /* what is looked up was written lately: more pages would be memory for nothing */
+        r = sqlite_db_run(l->db, "PRAGMA cache_size=-1000", err);
     if (r != RESULT_OK) {
         ledger_close(&l);
         return r;
@@ -146,8 +151,8 @@ static void add_rcpts(struct ledger *l, const struct ledger_copy *c)
 void ledger_begun(struct ledger *l, const struct ledger_copy *c)
 {
     struct sqlite_stmt *st = begin(
-        l, "INSERT OR REPLACE INTO copies (id, number, round, way, origin, size, notes, digest, sender, begun, state)"
-           " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        l, "INSERT OR REPLACE INTO copies (id, number, round, way, origin, size, notes, digest, sender, begun, state,"
+           " left_out) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     if (st == NULL)
         return;
     stmt_bind_int(st, (int64_t)c->id);
@@ -161,6 +166,7 @@ void ledger_begun(struct ledger *l, const struct ledger_copy *c)
     stmt_bind_text(st, c->envelope->sender);
     stmt_bind_int(st, c->begun);
     stmt_bind_int(st, LEDGER_BEGUN);
+    stmt_bind_int(st, (int64_t)c->left_out);
     end(l, st);
     add_rcpts(l, c);
 }
@@ -253,8 +259,8 @@ static void add_arrival(struct ledger *l, const struct ledger_arrival *a)
     size_t n = 0;
     for (size_t i = 0; i < a->nhops && n < sizeof hops - 24; i++)
         n += (size_t)snprintf(hops + n, sizeof hops - n, "%s%lld", i > 0 ? " " : "", (long long)a->hops[i]);
-    struct sqlite_stmt *st = begin(l, "INSERT INTO arrivals (copy, arrived, size, equal, hops, watched, file)"
-                                      " VALUES (?, ?, ?, ?, ?, ?, ?)");
+    struct sqlite_stmt *st = begin(l, "INSERT INTO arrivals (copy, arrived, size, equal, hops, watched, file,"
+                                      " digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
     if (st == NULL)
         return;
     stmt_bind_int(st, (int64_t)a->copy);
@@ -264,6 +270,7 @@ static void add_arrival(struct ledger *l, const struct ledger_arrival *a)
     stmt_bind_text(st, hops);
     stmt_bind_text(st, a->watched);
     stmt_bind_text(st, a->file);
+    stmt_bind_blob(st, a->digest, DIGEST_SIZE);
     end(l, st);
 }
 
@@ -321,13 +328,11 @@ enum result ledger_resume(struct ledger *l, struct ledger_position *p_r, struct 
     return mark_unknown(l, err);
 }
 
-enum result ledger_outstanding(struct ledger *l, uint64_t *n_r, struct error *err)
+enum result ledger_is_waiting(struct ledger *l, bool *waiting_r, struct error *err)
 {
-    *n_r = 0;
-    struct sqlite_stmt *st = stmt_begin(
-        l->db, "SELECT count(*) FROM rcpts, copies WHERE copies.id = rcpts.copy AND copies.state IN (0, 1) AND"
-               " refused IS NULL AND arrived = 0");
-    if (stmt_row(st))
-        *n_r = (uint64_t)stmt_get_int(st);
+    struct sqlite_stmt *st =
+        stmt_begin(l->db, "SELECT 1 FROM rcpts INDEXED BY rcpts_not_reached CROSS JOIN copies ON copies.id = rcpts.copy"
+                          " WHERE arrived = 0 AND refused IS NULL AND copies.state IN (0, 1) LIMIT 1");
+    *waiting_r = stmt_row(st);
     return stmt_end(st, err);
 }

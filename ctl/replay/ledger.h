@@ -38,6 +38,7 @@ struct ledger_copy {
     unsigned notes; /* enum content_note */
     const uint8_t *digest;
     const struct envelope *envelope;
+    size_t left_out; /* recipients that it is not sent to, as their domains were not named */
     msec_t begun;
 };
 void ledger_begun(struct ledger *l, const struct ledger_copy *c);
@@ -55,7 +56,8 @@ struct ledger_arrival {
     uint64_t copy;
     msec_t when;
     uint64_t size;
-    bool equal;
+    const uint8_t *digest;
+    bool equal;               /* to the copy's digest */
     const char *const *rcpts; /* as the receiver saw them; none: all of the copy's */
     size_t nrcpts;
     const msec_t *hops;
@@ -74,8 +76,8 @@ struct ledger_position {
     uint64_t last_unsendable, last_unsendable_round;
 };
 enum result ledger_resume(struct ledger *l, struct ledger_position *p_r, struct error *err);
-/* Recipients that were accepted and not reached. */
-enum result ledger_outstanding(struct ledger *l, uint64_t *n_r, struct error *err);
+/* Whether something was accepted, or may be, that has not reached a recipient. */
+enum result ledger_is_waiting(struct ledger *l, bool *waiting_r, struct error *err);
 
 /* For the report, which asks in its own words. */
 struct sqlite_db *ledger_db(struct ledger *l);

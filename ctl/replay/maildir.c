@@ -1,15 +1,18 @@
-/* Maildirs that are watched: see maildir.h. A name that was seen is remembered by a hash of 8 bytes, in a set that grows. */
+/*
+ * Maildirs that are watched: see maildir.h. A name that was seen is remembered by a hash of 8 bytes, in a set that grows: at most 32
+ * bytes for each message.
+ */
 #include "ctl/replay/maildir.h"
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ctl/replay/whole_file.h"
 #include "lib/buf.h"
 #include "lib/digest.h"
 #include "lib/header.h"
@@ -19,7 +22,8 @@
 enum {
     FOLDERS_MAX = 10000,
     LOOK_EVERY = 1000, /* ms: inotify may lose events, and not every file system has it */
-    LOOK_SOON = 20,
+    LOOK_SHARE = 20,   /* a full folder takes long to look at: at most this part of the time goes there */
+    EVENTS_SIZE = 65536,
 };
 
 struct maildirs {
@@ -31,6 +35,8 @@ struct maildirs {
     uint64_t *seen; /* open addressing; 0: empty */
     size_t nseen, cap;
     int inotify;
+    size_t *watched; /* by inotify's number of a watch: which folder it is, and one */
+    size_t nwatched;
     struct event *event;
     struct loop_timer *timer;
 };
@@ -58,8 +64,8 @@ static void grow(struct maildirs *m)
     m->cap = cap;
 }
 
-/* A message keeps the part of its name before ":2," when it moves from new/ to cur/. Returns false if it was there. */
-static bool see(struct maildirs *m, const char *folder, const char *name)
+/* A message keeps the part of its name before ":2," when it moves from new/ to cur/. Never 0. */
+static uint64_t key_of(const char *folder, const char *name)
 {
     uint8_t digest[DIGEST_SIZE];
     uint64_t key;
@@ -68,16 +74,28 @@ static bool see(struct maildirs *m, const char *folder, const char *name)
     digest_of(text, strlen(text), digest);
     mem_free(&text);
     memcpy(&key, digest, sizeof key);
-    key |= 1;
-    if (2 * (m->nseen + 1) > m->cap)
-        grow(m);
+    return key | 1;
+}
+
+static bool was_seen(const struct maildirs *m, uint64_t key)
+{
+    if (m->cap == 0)
+        return false;
     for (size_t i = (size_t)key & (m->cap - 1); m->seen[i] != 0; i = (i + 1) & (m->cap - 1)) {
         if (m->seen[i] == key)
-            return false;
+            return true;
     }
+    return false;
+}
+
+static void see(struct maildirs *m, uint64_t key)
+{
+    if (was_seen(m, key))
+        return;
+    if (2 * (m->nseen + 1) > m->cap)
+        grow(m);
     insert(m->seen, m->cap, key);
     m->nseen++;
-    return true;
 }
 
 /* ---- one file ---- */
@@ -108,69 +126,101 @@ static void take_message(struct maildirs *m, const char *data, size_t len)
     buf_free(&wire);
 }
 
-static void read_file(struct maildirs *m, const char *path)
+/* False: it isn't there any more. */
+static bool read_file(struct maildirs *m, const char *path)
 {
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) /* moved on meanwhile; the next look finds it */
-        return;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        close(fd);
-        return;
+    struct error err;
+    char *data;
+    size_t len;
+    enum result r = whole_file_read(path, m->max_size, &data, &len, &err);
+    if (r == RESULT_PERM)
+        log_warning("%s; not looked at", err.text);
+    if (r == RESULT_OK) {
+        take_message(m, data, len);
+        mem_free(&data);
     }
-    if ((uint64_t)st.st_size > m->max_size) {
-        log_warning("%s: not looked at, as it is larger than %llu bytes", path, (unsigned long long)m->max_size);
-        close(fd);
-        return;
-    }
-    size_t len = 0, size = (size_t)st.st_size;
-    char *data = mem_alloc(size + 1);
-    ssize_t n;
-    while (len < size && (n = read(fd, data + len, size - len)) > 0)
-        len += (size_t)n;
-    close(fd);
-    take_message(m, data, len);
-    mem_free(&data);
+    return r != RESULT_TEMP;
 }
 
 /* ---- folders ---- */
 
-static void look_at(struct maildirs *m, const char *folder, bool count)
+static void look_at_file(struct maildirs *m, const char *folder, const char *name)
 {
-    DIR *dir = opendir(folder);
-    if (dir == NULL)
+    uint64_t key = key_of(folder, name);
+    if (name[0] == '.' || was_seen(m, key))
         return;
-    for (struct dirent *d; (d = readdir(dir)) != NULL;) {
-        if (d->d_name[0] == '.' || !see(m, folder, d->d_name) || !count)
-            continue;
-        char *path = mem_printf("%s/%s", folder, d->d_name);
-        read_file(m, path);
-        mem_free(&path);
-    }
-    closedir(dir);
+    char *path = mem_printf("%s/%s", folder, name);
+    if (read_file(m, path)) /* else it moved on meanwhile, and is found where it is now */
+        see(m, key);
+    mem_free(&path);
 }
 
 void maildirs_look(struct maildirs *m)
 {
-    for (size_t i = 0; i < m->nfolders; i++)
-        look_at(m, m->folders[i], true);
+    for (size_t i = 0; i < m->nfolders; i++) {
+        DIR *dir = opendir(m->folders[i]);
+        if (dir == NULL)
+            continue;
+        for (struct dirent *d; (d = readdir(dir)) != NULL;)
+            look_at_file(m, m->folders[i], d->d_name);
+        closedir(dir);
+    }
 }
 
 static void on_timer(void *arg)
 {
     struct maildirs *m = arg;
+    msec_t begun = clock_mono();
     maildirs_look(m);
-    loop_timer_set(m->timer, LOOK_EVERY);
+    msec_t pause = (clock_mono() - begun) * LOOK_SHARE;
+    loop_timer_set(m->timer, pause > LOOK_EVERY ? pause : LOOK_EVERY);
+}
+
+static void take_event(struct maildirs *m, const struct inotify_event *e)
+{
+    if ((e->mask & IN_Q_OVERFLOW) != 0)
+        loop_timer_set(m->timer, 0);
+    else if (e->len > 0 && e->wd >= 0 && (size_t)e->wd < m->nwatched && m->watched[e->wd] > 0)
+        look_at_file(m, m->folders[m->watched[e->wd] - 1], e->name);
 }
 
 static void on_inotify(evutil_socket_t fd, short what, void *arg)
 {
-    struct maildirs *m = arg;
-    char events[8192];
+    _Alignas(struct inotify_event) char events[EVENTS_SIZE];
     (void)what;
-    while (read(fd, events, sizeof events) > 0)
-        ;
-    loop_timer_set(m->timer, LOOK_SOON);
+    ssize_t n = read(fd, events, sizeof events);
+    for (ssize_t at = 0; at < n;) {
+        const struct inotify_event *e = (const struct inotify_event *)(const void *)(events + at);
+        take_event(arg, e);
+        at += (ssize_t)(sizeof *e + e->len);
+    }
+}
+
+/* What lies in it already is seen, not taken. */
+static void pass_by(struct maildirs *m, const char *folder)
+{
+    DIR *dir = opendir(folder);
+    if (dir == NULL)
+        return;
+    for (struct dirent *d; (d = readdir(dir)) != NULL;) {
+        if (d->d_name[0] != '.')
+            see(m, key_of(folder, d->d_name));
+    }
+    closedir(dir);
+}
+
+static void watch(struct maildirs *m, const char *folder)
+{
+    int wd = inotify_add_watch(m->inotify, folder, IN_MOVED_TO | IN_CREATE);
+    if (wd < 0) /* looking at it now and then has to do */
+        return;
+    size_t before = m->nwatched;
+    if ((size_t)wd >= before) {
+        m->nwatched = (size_t)wd + 1;
+        m->watched = mem_grow(m->watched, m->nwatched, sizeof *m->watched);
+        memset(m->watched + before, 0, (m->nwatched - before) * sizeof *m->watched);
+    }
+    m->watched[wd] = m->nfolders;
 }
 
 static enum result add_folder(struct maildirs *m, const char *path, const char *name, struct error *err)
@@ -180,8 +230,8 @@ static enum result add_folder(struct maildirs *m, const char *path, const char *
     char *folder = mem_printf("%s/%s", path, name);
     m->folders = mem_grow(m->folders, m->nfolders + 1, sizeof *m->folders);
     m->folders[m->nfolders++] = folder;
-    look_at(m, folder, false);
-    inotify_add_watch(m->inotify, folder, IN_MOVED_TO | IN_CREATE);
+    watch(m, folder);
+    pass_by(m, folder);
     return RESULT_OK;
 }
 
@@ -250,6 +300,7 @@ void maildirs_free(struct maildirs **m)
     for (size_t i = 0; i < (*m)->nfolders; i++)
         mem_free(&(*m)->folders[i]);
     mem_free(&(*m)->folders);
+    mem_free(&(*m)->watched);
     mem_free(&(*m)->seen);
     mem_free(m);
 }

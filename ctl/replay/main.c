@@ -11,6 +11,7 @@
 #include "ctl/replay/options.h"
 #include "ctl/replay/report.h"
 #include "ctl/replay/run.h"
+#include "ctl/replay/whole_file.h"
 #include "ctl/show.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -61,25 +62,14 @@ static void remove_folder(const char *folder)
         fprintf(stderr, "pontoon-replay: altered messages, as they arrived, are in %s\n", folder);
 }
 
-/* `write` into a file, or standard output for "-". */
-static int write_file(const char *path, const struct report *r, void (*write)(const struct report *r, FILE *out))
+static void write_json(const void *report, FILE *out)
 {
-    FILE *out = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-    if (out == NULL) {
-        fprintf(stderr, "pontoon-replay: %s: %s\n", path, strerror(errno));
-        return EX_CANTCREAT;
-    }
-    write(r, out);
-    bool failed = fflush(out) != 0 || ferror(out);
-    failed = (out != stdout && fclose(out) != 0) || failed;
-    if (failed)
-        fprintf(stderr, "pontoon-replay: %s could not be written\n", path);
-    return failed ? EX_IOERR : EX_OK;
+    show_json_document(out, report_json(report));
 }
 
-static void write_json(const struct report *r, FILE *out)
+static void write_html(const void *report, FILE *out)
 {
-    show_json_document(out, report_json(r));
+    report_html(report, out);
 }
 
 static int write_reports(const struct options *o, const struct report *r)
@@ -88,9 +78,9 @@ static int write_reports(const struct options *o, const struct report *r)
     bool on_stdout = (o->json != NULL && strcmp(o->json, "-") == 0) || (o->html != NULL && strcmp(o->html, "-") == 0);
     report_show(r, on_stdout ? stderr : stdout);
     if (o->json != NULL)
-        code = write_file(o->json, r, write_json);
+        code = whole_file_write(o->json, write_json, r);
     if (o->html != NULL)
-        html = write_file(o->html, r, report_html);
+        html = whole_file_write(o->html, write_html, r);
     if (code != EX_OK || html != EX_OK)
         return code != EX_OK ? code : html;
     return report_is_good(r) ? EX_OK : EXIT_NOT_GOOD;

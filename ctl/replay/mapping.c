@@ -156,10 +156,20 @@ void mapping_set_max_rcpts(struct mapping *m, size_t n)
 
 /* ---- what comes of it ---- */
 
+/*
+ * MTAs that know source routes send what comes for "user%elsewhere@here", "elsewhere!user@here" or "user@elsewhere"@here on to elsewhere:
+ * such an address names two domains.
+ */
+static bool is_route(const char *address)
+{
+    size_t local = (size_t)(address_domain(address) - address);
+    return local > 0 && strcspn(address, "%!@") < local - 1;
+}
+
 static bool allowed(const struct mapping *m, const char *address)
 {
     char normal[DOMAIN_MAX + 1];
-    if (!domain_normalize(address_domain(address), normal))
+    if (is_route(address) || !domain_normalize(address_domain(address), normal))
         return false;
     size_t n = strlen(normal);
     for (size_t i = 0; i < m->ndomains; i++) {
@@ -171,8 +181,8 @@ static bool allowed(const struct mapping *m, const char *address)
     return false;
 }
 
-/* To mem_free(). */
-static char *map_address(const struct mapping *m, const char *address, bool sender)
+/* To mem_free(). *told_r: it is an address that the user named as a whole. */
+static char *map_address(const struct mapping *m, const char *address, bool sender, bool *told_r)
 {
     char *folded = address_normalize(address);
     const char *domain = address_domain(folded);
@@ -182,6 +192,7 @@ static char *map_address(const struct mapping *m, const char *address, bool send
         if (map->senders != sender ||
             (map->left != NULL && strcmp(map->left, folded) != 0 && strcmp(map->left, domain) != 0))
             continue;
+        *told_r = map->address != NULL;
         if (map->address != NULL)
             mapped = mem_strdup(map->address);
         else
@@ -209,19 +220,20 @@ static bool is_there(const struct envelope *e, const char *address)
     return false;
 }
 
-static void add_rcpt(void *arg, const char *address)
+static void add_rcpt(struct collected *c, const char *address, bool told)
 {
-    struct collected *c = arg;
     const struct mapping *m = c->m;
     size_t max = m->max_rcpts != 0 ? m->max_rcpts : MAPPING_RCPTS_MAX;
-    char *mapped = map_address(m, address, false);
+    char *mapped = map_address(m, address, false, &told);
+    bool named = told || allowed(m, mapped);
     if (m->spread_before != NULL) {
+        named = told || !is_route(mapped);
         char *spread = mem_printf("%.*s%s%llu%s", (int)(strlen(mapped) - strlen(address_domain(mapped))), mapped,
                                   m->spread_before, (unsigned long long)(c->number % m->spread + 1), m->spread_behind);
         mem_free(&mapped);
         mapped = spread;
     }
-    if (m->spread_before == NULL && !allowed(m, mapped)) {
+    if (!named) {
         c->unnamed++;
         strncpy(c->example, mapped, sizeof c->example - 1);
     } else if (c->e->nrcpts < max && !is_there(c->e, mapped)) {
@@ -230,18 +242,23 @@ static void add_rcpt(void *arg, const char *address)
     mem_free(&mapped);
 }
 
+static void add_found(void *arg, const char *address)
+{
+    add_rcpt(arg, address, false);
+}
+
 static void add_field(struct collected *c, const char *bytes, size_t len, const char *name)
 {
     char *value = mem_alloc(FIELD_MAX);
     if (header_find(bytes, len, name, value, FIELD_MAX))
-        addresses_each(value, add_rcpt, c);
+        addresses_each(value, add_found, c);
     mem_free(&value);
 }
 
 static void collect_rcpts(struct collected *c, const char *bytes, size_t len)
 {
     for (size_t i = 0; i < c->m->nrcpts; i++)
-        add_rcpt(c, c->m->rcpts[i]);
+        add_rcpt(c, c->m->rcpts[i], true);
     if (c->m->nrcpts > 0)
         return;
     /* The envelope's as the last MTA noted it, else those that all can see. */
@@ -279,17 +296,18 @@ static char *find_sender(const struct mapping *m, const char *bytes, size_t len,
 }
 
 enum result mapping_envelope(const struct mapping *m, const char *bytes, size_t len, const char *from_sender,
-                             uint64_t number, struct envelope *e_r, struct error *err)
+                             uint64_t number, struct envelope *e_r, size_t *left_out_r, struct error *err)
 {
     struct collected c = {.m = m, .e = e_r, .number = number};
     char *sender = find_sender(m, bytes, len, from_sender);
     if (sender == NULL)
         return error_set(err, RESULT_PERM, "it names no sender (Return-Path, From): give --from");
     if (m->sender == NULL && sender[0] != '\0') {
-        char *mapped = map_address(m, sender, true);
+        bool told = false;
+        char *mapped = map_address(m, sender, true, &told);
         mem_free(&sender);
         sender = mapped;
-        if (!allowed(m, sender)) { /* a bounce would go there */
+        if (!told && !allowed(m, sender)) { /* a bounce would go there */
             error_set(err, RESULT_PERM, "its sender <%s> is at no domain that you named: give --from or --map-sender",
                       sender);
             mem_free(&sender);
@@ -299,6 +317,7 @@ enum result mapping_envelope(const struct mapping *m, const char *bytes, size_t 
     mem_free(&e_r->sender);
     e_r->sender = sender;
     collect_rcpts(&c, bytes, len);
+    *left_out_r = c.unnamed;
     if (e_r->nrcpts == 0 && c.unnamed > 0)
         return error_set(err, RESULT_PERM, "no recipient is at a domain that you named (--domain, --map): <%s>",
                          c.example);

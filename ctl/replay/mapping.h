@@ -35,9 +35,10 @@ void mapping_set_max_rcpts(struct mapping *m, size_t n);
 
 /*
  * Fills an empty envelope (sender, recipients; the rest is the caller's) for message `number`. `from_sender`: of the mbox's From_ line, or "".
- * RESULT_PERM: it can't be sent, and why.
+ * RESULT_PERM: it can't be sent, and why. *left_out_r: recipients at domains that nobody named. Nor is an address named whose local part
+ * may be a route to another domain ("user%elsewhere@here"), unless it was told as a whole.
  */
 enum result mapping_envelope(const struct mapping *m, const char *bytes, size_t len, const char *from_sender,
-                             uint64_t number, struct envelope *e_r, struct error *err);
+                             uint64_t number, struct envelope *e_r, size_t *left_out_r, struct error *err);
 
 #endif

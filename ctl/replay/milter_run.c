@@ -11,6 +11,7 @@
 
 #include "ctl/latency.h"
 #include "ctl/replay/milter_session.h"
+#include "ctl/replay/whole_file.h"
 #include "ctl/show.h"
 #include "lib/json.h"
 #include "lib/mem.h"
@@ -99,10 +100,11 @@ static bool take_message(struct milter_work *w, struct milter_message *m_r, stru
 {
     struct input_message in;
     struct error err;
+    size_t left_out;
     while ((w->o->limit == 0 || w->messages < w->o->limit) && input_next(w->input, &in)) {
         envelope_init(e_r);
-        if (in.reason == NULL &&
-            mapping_envelope(w->o->mapping, in.bytes, in.len, in.from_sender, in.number, e_r, &err) == RESULT_OK) {
+        if (in.reason == NULL && mapping_envelope(w->o->mapping, in.bytes, in.len, in.from_sender, in.number, e_r,
+                                                  &left_out, &err) == RESULT_OK) {
             w->messages++;
             *m_r = (struct milter_message){in.number, mem_dup(in.bytes, in.len), in.len, e_r, w->o->client};
             *origin_r = mem_strdup(in.origin);
@@ -230,15 +232,9 @@ static json_t *as_json(const struct milter_work *w)
                      "scripts", scripts, "failures", failures);
 }
 
-static int write_json(const struct milter_work *w)
+static void write_json(const void *w, FILE *out)
 {
-    FILE *out = strcmp(w->o->json, "-") == 0 ? stdout : fopen(w->o->json, "we");
-    if (out == NULL) {
-        fprintf(stderr, "pontoon-replay: %s: %s\n", w->o->json, strerror(errno));
-        return EX_CANTCREAT;
-    }
     show_json_document(out, as_json(w));
-    return out == stdout || fclose(out) == 0 ? EX_OK : EX_IOERR;
 }
 
 static void free_work(struct milter_work *w)
@@ -272,7 +268,7 @@ int milter_run(const struct options *o)
         if (o->json == NULL || strcmp(o->json, "-") != 0)
             show(w);
         if (o->json != NULL)
-            code = write_json(w);
+            code = whole_file_write(o->json, write_json, w);
         if (code == EX_OK && !good)
             code = EXIT_NOT_GOOD;
     }

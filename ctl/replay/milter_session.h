@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ctl/replay/milter_client.h"
+#include "ctl/milter_client.h"
 #include "ctl/replay/milter_script.h"
 #include "lib/envelope.h"
 

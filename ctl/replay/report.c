@@ -46,7 +46,7 @@ void report_free(struct report *r)
 
 static enum result read_copies(struct sqlite_db *db, struct report *r, struct error *err)
 {
-    struct sqlite_stmt *st = stmt_begin(db, "SELECT way, state, size, notes, begun, answered FROM copies");
+    struct sqlite_stmt *st = stmt_begin(db, "SELECT way, state, size, notes, begun, answered, left_out FROM copies");
     while (stmt_row(st)) {
         char name[100];
         stmt_copy_text(st, name, sizeof name);
@@ -54,11 +54,13 @@ static enum result read_copies(struct sqlite_db *db, struct report *r, struct er
         int64_t state = stmt_get_int(st), size = stmt_get_int(st);
         unsigned notes = (unsigned)stmt_get_int(st);
         msec_t begun = stmt_get_int(st), answered = stmt_get_int(st);
+        uint64_t left_out = (uint64_t)stmt_get_int(st);
         if (i == r->nways)
             continue;
         struct report_way *w = &r->ways[i];
         w->copies++;
-        for (unsigned bit = 0; i == 0 && bit < sizeof r->notes / sizeof *r->notes; bit++)
+        r->left_out += i == 0 ? left_out : 0;
+        for (unsigned bit = 0; i == 0 && bit < CONTENT_NOTES; bit++)
             r->notes[bit] += (notes & (1u << bit)) != 0;
         r->messages += i == 0;
         if (r->begun == 0 || begun < r->begun)
@@ -209,29 +211,37 @@ static enum result read_lists(struct sqlite_db *db, struct report *r, struct err
 
 /* ---- the two ways ---- */
 
-/* What each way's first arrival of a message had in the watched fields. */
+/* What each way's first arrival of a message was. */
 static enum result compare_ways(struct sqlite_db *db, struct report *r, struct error *err)
 {
-    struct sqlite_stmt *st =
-        stmt_begin(db, "SELECT a.id, a.origin, x.watched, y.watched FROM copies a, copies b, arrivals x, arrivals y"
-                       " WHERE a.round = b.round AND a.number = b.number AND a.way = ? AND b.way = ?"
-                       " AND b.id = a.id + 1"
-                       " AND x.id = (SELECT min(id) FROM arrivals WHERE copy = a.id)"
-                       " AND y.id = (SELECT min(id) FROM arrivals WHERE copy = b.id)");
+    struct sqlite_stmt *st = stmt_begin(
+        db, "SELECT a.id, a.origin, x.digest, x.watched, x.arrived - a.begun, y.digest, y.watched, y.arrived - b.begun"
+            " FROM copies a, copies b, arrivals x, arrivals y"
+            " WHERE a.round = b.round AND a.number = b.number AND a.way = ? AND b.way = ? AND b.id = a.id + 1"
+            " AND x.id = (SELECT min(id) FROM arrivals WHERE copy = a.id)"
+            " AND y.id = (SELECT min(id) FROM arrivals WHERE copy = b.id)");
     stmt_bind_text(st, r->ways[0].name);
     stmt_bind_text(st, r->ways[1].name);
     while (stmt_row(st)) {
+        struct comparison_side sides[2];
         struct report_finding f = {.kind = "different", .copy = (uint64_t)stmt_get_int(st)};
         f.origin = stmt_get_text(st);
-        char *first = stmt_get_text(st), *second = stmt_get_text(st);
-        r->compared++;
-        f.what = difference_of_fields(r->ways[0].name, first, r->ways[1].name, second);
-        if (f.what != NULL && ++r->different <= REPORT_LIST_MAX)
+        for (size_t i = 0; i < 2; i++) {
+            size_t len;
+            const void *digest = stmt_get_blob(st, &len);
+            memset(sides[i].digest, 0, DIGEST_SIZE);
+            memcpy(sides[i].digest, digest, len < DIGEST_SIZE ? len : DIGEST_SIZE);
+            sides[i].way = r->ways[i].name;
+            sides[i].fields = stmt_get_text(st);
+            sides[i].took = stmt_get_int(st);
+        }
+        f.what = comparison_add(&r->comparison, &sides[0], &sides[1]);
+        if (f.what != NULL && r->comparison.different <= REPORT_LIST_MAX)
             report_add(r, &f);
         mem_free(&f.origin);
         mem_free(&f.what);
-        mem_free(&first);
-        mem_free(&second);
+        mem_free(&sides[0].fields);
+        mem_free(&sides[1].fields);
     }
     return stmt_end(st, err);
 }
@@ -295,7 +305,7 @@ enum result report_make(struct ledger *ledger, const struct options *o, struct r
 
 bool report_is_good(const struct report *r)
 {
-    bool good = r->messages > 0 && r->unsendable == 0 && r->strays == 0 && r->different == 0;
+    bool good = r->messages > 0 && r->unsendable == 0 && r->strays == 0 && r->comparison.different == 0;
     for (size_t i = 0; i < r->nways; i++) {
         const struct report_way *w = &r->ways[i];
         good = good && w->refused_rcpts == 0 && w->unknown == 0;

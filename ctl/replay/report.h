@@ -11,6 +11,8 @@
 #include <stdio.h>
 
 #include "ctl/latency.h"
+#include "ctl/replay/comparison.h"
+#include "ctl/replay/content.h"
 #include "ctl/replay/ledger.h"
 #include "ctl/replay/options.h"
 
@@ -51,8 +53,9 @@ struct report {
     struct report_way ways[SENDER_WAYS_MAX];
     size_t nways;
     uint64_t messages, unsendable, strays, skipped;
-    uint64_t notes[6];            /* messages with each of enum content_note, by bit */
-    uint64_t compared, different; /* pairs of copies; pairs whose watched fields differ */
+    uint64_t left_out;             /* recipients at domains that nobody named, to whom nothing was sent */
+    uint64_t notes[CONTENT_NOTES]; /* messages with each of enum content_note, by bit */
+    struct comparison comparison;  /* with two ways */
     msec_t begun, ended;
     struct report_bucket timeline[REPORT_BUCKETS_MAX];
     size_t nbuckets;

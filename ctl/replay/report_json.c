@@ -80,6 +80,23 @@ static json_t *json_timeline(const struct report *r)
     return list;
 }
 
+static json_t *json_same(const char *name, const struct comparison_count *c)
+{
+    return json_pack("{s:o,s:I,s:I}", "name", json_string_lossy(name), "n", (json_int_t)c->n, "same",
+                     (json_int_t)c->same);
+}
+
+static json_t *json_comparison(const struct comparison *c)
+{
+    json_t *list = json_array();
+    json_array_append_new(list, json_same("bytes", &c->bytes));
+    json_array_append_new(list, json_same("DKIM results", &c->dkim));
+    for (size_t i = 0; i < c->nfields; i++)
+        json_array_append_new(list, json_same(c->fields[i].name, &c->fields[i]));
+    return json_pack("{s:o,s:o,s:o}", "same", list, "later_ms", json_latency(&c->later), "earlier_ms",
+                     json_latency(&c->earlier));
+}
+
 json_t *report_json(const struct report *r)
 {
     json_t *j = json_object(), *ways = json_array(), *notes = json_object();
@@ -87,6 +104,7 @@ json_t *report_json(const struct report *r)
     json_object_set_new(j, "watched", json_boolean(r->watched));
     json_object_set_new(j, "messages", json_count(r->messages));
     json_object_set_new(j, "unsendable", json_count(r->unsendable));
+    json_object_set_new(j, "recipients_left_out", json_count(r->left_out));
     json_object_set_new(j, "strays", json_count(r->strays));
     json_object_set_new(j, "files_skipped", json_count(r->skipped));
     for (unsigned bit = 0; bit < CONTENT_NOTES; bit++) {
@@ -100,8 +118,9 @@ json_t *report_json(const struct report *r)
         json_array_append_new(ways, json_way(r, &r->ways[i]));
     json_object_set_new(j, "ways", ways);
     if (r->nways == 2) {
-        json_object_set_new(j, "compared", json_count(r->compared));
-        json_object_set_new(j, "different", json_count(r->different));
+        json_object_set_new(j, "compared", json_count(r->comparison.pairs));
+        json_object_set_new(j, "different", json_count(r->comparison.different));
+        json_object_set_new(j, "comparison", json_comparison(&r->comparison));
     }
     json_object_set_new(j, "findings", json_findings(r));
     json_object_set_new(j, "timeline_ms", json_count((uint64_t)r->bucket));

@@ -67,6 +67,45 @@ static void show_way(const struct report *r, const struct report_way *w, FILE *o
     show_latencies(w, out);
 }
 
+static void show_count_row(struct show_table *t, const char *what, const struct comparison_count *c)
+{
+    char n[24], same[24], differ[24];
+    snprintf(n, sizeof n, "%llu", (unsigned long long)c->n);
+    snprintf(same, sizeof same, "%llu", (unsigned long long)c->same);
+    snprintf(differ, sizeof differ, "%llu", (unsigned long long)(c->n - c->same));
+    const char *cells[] = {what, n, same, differ};
+    show_table_add(t, cells);
+}
+
+static void show_longer(struct show_table *t, const struct report *r, const char *how, const struct latency *l)
+{
+    char what[120];
+    snprintf(what, sizeof what, "%.60s %s", r->ways[1].name, how);
+    show_latency(t, what, l);
+}
+
+static void show_comparison(const struct report *r, FILE *out)
+{
+    static const char *const head[] = {"", "n", "same", "differ"}, *const times[] = {"",    "n",   "p50",
+                                                                                     "p90", "p99", "max"};
+    const struct comparison *c = &r->comparison;
+    fprintf(out, "\ncompared: %llu messages that arrived by both ways\n", (unsigned long long)c->pairs);
+    struct show_table *t = show_table_new(4);
+    show_table_add(t, head);
+    show_count_row(t, "bytes", &c->bytes);
+    show_count_row(t, "DKIM results", &c->dkim);
+    for (size_t i = 0; i < c->nfields; i++)
+        show_count_row(t, c->fields[i].name, &c->fields[i]);
+    show_table_print(&t, out, 2);
+    t = show_table_new(6);
+    show_table_add(t, times);
+    show_longer(t, r, "took longer by", &c->later);
+    show_longer(t, r, "took less by", &c->earlier);
+    show_table_print(&t, out, 2);
+    if (c->pairs > 0 && c->dkim.n == 0)
+        fputs("  No filter said anything of DKIM (Authentication-Results).\n", out);
+}
+
 static void show_finding(const struct report_finding *f, FILE *out)
 {
     fprintf(out, "  %s:", f->kind);
@@ -94,12 +133,14 @@ void report_show(const struct report *r, FILE *out)
 {
     fprintf(out, "%llu messages were sent, %llu can't be sent\n", (unsigned long long)r->messages,
             (unsigned long long)r->unsendable);
+    if (r->left_out > 0)
+        fprintf(out, "  %llu of their recipients were left out, as they are at no domain that you named\n",
+                (unsigned long long)r->left_out);
     show_notes(r, out);
     for (size_t i = 0; i < r->nways; i++)
         show_way(r, &r->ways[i], out);
     if (r->nways == 2)
-        fprintf(out, "\ncompared: %llu messages arrived by both ways, of which %llu differ in a watched field\n",
-                (unsigned long long)r->compared, (unsigned long long)r->different);
+        show_comparison(r, out);
     if (r->nfindings > 0)
         fprintf(out, "\n%zu findings (at most %d of a kind):\n", r->nfindings, REPORT_LIST_MAX);
     for (size_t i = 0; i < r->nfindings; i++)

@@ -42,6 +42,7 @@ struct run {
     bool held; /* `next` was read and isn't due yet, or there is no room */
     msec_t held_due;
     struct input_message next;
+    size_t left_out; /* of its recipients */
     bool done_reading, interrupted, settled;
     struct run_end *end;
     enum result result;
@@ -66,14 +67,14 @@ static void look_for_end(struct run *r)
 {
     if (!r->done_reading || sender_busy(r->sender) > 0 || r->settled)
         return;
-    uint64_t outstanding = 0;
-    if (watched(r) && ledger_outstanding(r->ledger, &outstanding, r->err) != RESULT_OK) {
+    bool waiting = false;
+    if (watched(r) && ledger_is_waiting(r->ledger, &waiting, r->err) != RESULT_OK) {
         stop(r, r->err->result);
         return;
     }
     r->facts.waiting = true;
     msec_t idle = clock_mono() - arrivals_last(r->arrivals);
-    if (watched(r) && outstanding > 0 && idle < r->o->wait)
+    if (waiting && idle < r->o->wait)
         return;
     r->settled = true;
     loop_timer_set(r->last_look, watched(r) ? r->o->linger : 0);
@@ -210,7 +211,8 @@ static bool fill_envelope(struct run *r, struct envelope *e)
     const struct input_message *m = &r->next;
     bool utf8 = false;
     envelope_init(e);
-    if (mapping_envelope(r->o->mapping, m->bytes, m->len, m->from_sender, m->number, e, &err) != RESULT_OK) {
+    if (mapping_envelope(r->o->mapping, m->bytes, m->len, m->from_sender, m->number, e, &r->left_out, &err) !=
+        RESULT_OK) {
         ledger_unsendable(r->ledger, m->number, r->round, m->origin, err.text);
         r->facts.unsendable++;
         envelope_free(e);
@@ -247,6 +249,7 @@ static void send_copy(struct run *r, size_t way, const struct envelope *envelope
         .notes = r->next.notes,
         .digest = digest,
         .envelope = envelope,
+        .left_out = r->left_out,
         .begun = clock_now(),
     };
     ledger_begun(r->ledger, &c);
@@ -277,6 +280,14 @@ static bool has_room(const struct run *r)
     return busy == 0 || (busy + r->o->nways <= r->o->concurrency * r->o->nways && bytes + r->next.len <= BYTES_MAX);
 }
 
+/* When the message came first, for --compress; 0: it doesn't say. */
+static msec_t own_time(const struct run *r)
+{
+    if (r->o->pace.compress <= 0 || r->next.from_time != 0)
+        return r->next.from_time;
+    return token_time(r->next.bytes, r->next.len);
+}
+
 /* Sends what is due, as far as there is room. */
 static void pump(void *arg)
 {
@@ -291,7 +302,7 @@ static void pump(void *arg)
             if (!read_next(r))
                 break;
             r->held = true;
-            r->held_due = pace_next(&r->pace, r->next.from_time);
+            r->held_due = pace_next(&r->pace, own_time(r));
         }
         if (r->held_due > now) {
             loop_timer_set(r->pump, r->held_due - now);
@@ -305,6 +316,21 @@ static void pump(void *arg)
     look_for_end(r);
 }
 
+/* How much is done, 0..1, by whatever ends the run first; negative: not known. */
+static double share_done(const struct run *r)
+{
+    if (r->done_reading || r->input == NULL)
+        return 1;
+    double share = input_share(r->input);
+    if (share >= 0)
+        share = ((double)(r->round - 1) + share) / (double)r->o->repeat;
+    if (r->o->limit > 0)
+        share = fmax(share, (double)r->messages / (double)r->o->limit);
+    if (r->o->duration > 0)
+        share = fmax(share, (double)(clock_mono() - r->start) / (double)r->o->duration);
+    return fmin(share, 1);
+}
+
 static void on_tick(void *arg)
 {
     struct run *r = arg;
@@ -312,7 +338,7 @@ static void on_tick(void *arg)
         stop(r, r->err->result);
         return;
     }
-    r->facts.share = r->input != NULL ? input_share(r->input) : 1;
+    r->facts.share = share_done(r);
     progress_show(r->progress, &r->facts, false);
     look_for_end(r);
     loop_timer_set(r->tick, TICK);

@@ -103,14 +103,10 @@ void token_digest(const char *message, size_t len, const struct token_watch *wat
 
 /* ---- what arrived ---- */
 
-/* "...; Tue, 24 Nov 2026 03:12:00 +0000": 0 if it says no time. */
-static msec_t received_time(const char *value)
+/* "Tue, 24 Nov 2026 03:12:00 +0000" (RFC 5322 section 3.3): 0 if it is none. */
+static msec_t date_time(const char *p)
 {
     struct tm tm = {0};
-    const char *semicolon = strrchr(value, ';');
-    if (semicolon == NULL)
-        return 0;
-    const char *p = semicolon + 1 + strspn(semicolon + 1, " ");
     const char *comma = strchr(p, ',');
     const char *zone = strptime(comma != NULL ? comma + 1 : p, " %d %b %Y %H:%M:%S", &tm);
     if (zone == NULL)
@@ -120,6 +116,13 @@ static msec_t received_time(const char *value)
     bool is_zone = end != zone && hhmm >= -2400 && hhmm <= 2400;
     long offset = is_zone ? (hhmm / 100) * 3600 + (hhmm % 100) * 60 : 0;
     return ((msec_t)timegm(&tm) - offset) * 1000;
+}
+
+/* "...; DATE" */
+static msec_t received_time(const char *value)
+{
+    const char *semicolon = strrchr(value, ';');
+    return semicolon != NULL ? date_time(semicolon + 1) : 0;
 }
 
 static void add_hop(struct token_arrival *a, const struct field *f)
@@ -180,6 +183,24 @@ void token_read(const char *message, size_t len, const char *run, const struct t
     }
     if (a_r->found)
         token_digest(a_r->rest, a_r->rest_len, watch, a_r->digest);
+}
+
+msec_t token_time(const char *message, size_t len)
+{
+    size_t at = 0;
+    msec_t received, written = 0;
+    struct field f;
+    char value[2000];
+    while (next_field(message, len, &at, &f)) {
+        if (!is_named(&f, "Received") && !is_named(&f, "Date"))
+            continue;
+        copy_value(&f, value, sizeof value);
+        if (is_named(&f, "Date"))
+            written = written != 0 ? written : date_time(value);
+        else if ((received = received_time(value)) != 0)
+            return received;
+    }
+    return written;
 }
 
 void token_arrival_free(struct token_arrival *a)

@@ -51,6 +51,9 @@ void token_read(const char *message, size_t len, const char *run, const struct t
                 struct token_arrival *a_r);
 void token_arrival_free(struct token_arrival *a);
 
+/* When a message came, by its first Received: field, else when it was written, by Date:. 0: neither says. */
+msec_t token_time(const char *message, size_t len);
+
 /*
  * Says where two messages differ first: "byte 1203 (line 17): sent \"...\", arrived \"...\"", or that one is
  * shorter. Nothing printable is lost; other bytes are shown as \x00.

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ctl/replay/milter_client.h"
+#include "ctl/milter_client.h"
 #include "t/fuzz/fuzz.h"
 
 static void check_lines(const char *text)

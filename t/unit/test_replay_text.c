@@ -2,6 +2,7 @@
 #include "t/unit/test.h"
 
 #include "ctl/replay/addresses.h"
+#include "ctl/replay/comparison.h"
 #include "ctl/replay/content.h"
 #include "ctl/replay/mapping.h"
 #include "ctl/replay/mbox.h"
@@ -134,7 +135,8 @@ static void contents(void **state)
         {"S: 1\n\r\nx\n", "S: 1\r\n\r\nx\r\n", NULL, CONTENT_MIXED_LINE_ENDS},
         {"S: 1\n\nx", "S: 1\r\n\r\nx\r\n", NULL, CONTENT_NO_LAST_LINE_END},
         {"S: 1\n\nx\ry\n", "S: 1\r\n\r\nx\ry\r\n", NULL, CONTENT_BARE_CR},
-        {"S: \xe9\n", "S: \xe9\r\n", NULL, CONTENT_EIGHT_BIT},
+        {"S: \xe9\n\n", "S: \xe9\r\n\r\n", NULL, CONTENT_EIGHT_BIT},
+        {"S: 1\n", "S: 1\r\n", NULL, CONTENT_HEADER_ONLY},
         {"", NULL, "it is empty", 0},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -218,13 +220,14 @@ static void address_lists(void **state)
 }
 
 /* "sender>rcpt rcpt", or the error. */
+static size_t left_out;
 static const char *envelope_of(const struct mapping *m, const char *message, const char *from_sender, uint64_t number)
 {
     static char text[1000];
     struct envelope e;
     struct error err;
     envelope_init(&e);
-    if (mapping_envelope(m, message, strlen(message), from_sender, number, &e, &err) != RESULT_OK) {
+    if (mapping_envelope(m, message, strlen(message), from_sender, number, &e, &left_out, &err) != RESULT_OK) {
         snprintf(text, sizeof text, "%s", err.text);
     } else {
         int n = snprintf(text, sizeof text, "%s>", e.sender);
@@ -249,6 +252,7 @@ static void envelopes(void **state)
     assert_int_equal(mapping_allow(m, "b.test", NULL), RESULT_OK);
     assert_string_equal(envelope_of(m, message, "", 1), "r@a.test>d@b.test");
     assert_string_equal(envelope_of(m, plain, "", 1), "f@a.test>t@b.test c@b.test");
+    assert_int_equal(left_out, 1);
     assert_string_equal(envelope_of(m, plain, "m@a.test", 1), "m@a.test>t@b.test c@b.test");
     assert_non_null(strstr(envelope_of(m, plain, "m@foreign.test", 1), "<m@foreign.test> is at no domain"));
     assert_string_equal(envelope_of(m, "Return-Path: <>\r\nTo: t@b.test\r\n\r\n", "", 1), ">t@b.test");
@@ -293,6 +297,81 @@ static void domains_below(void **state)
     assert_string_equal(envelope_of(m, "To: t@sub.b.test, u@b.test, v@notb.test\r\n\r\n", "", 1),
                         "s@a.test>t@sub.b.test");
     mapping_free(&m);
+}
+
+/* Addresses that name more than the domain behind the last "@". */
+static void routes(void **state)
+{
+    (void)state;
+    static const char mail[] =
+        "From: f@b.test\r\nTo: u%foreign.test@b.test, foreign.test!u@b.test, \"u@foreign.test\"@b.test,"
+        " @b.test:u@foreign.test, u@[192.0.2.1], u@b.test.foreign.test, u@notb.test, u@b.test@foreign.test,"
+        " u, good@B.Test\r\n\r\n";
+    struct mapping *m = mapping_new();
+    mapping_allow(m, "b.test", NULL);
+    assert_string_equal(envelope_of(m, mail, "", 1), "f@b.test>good@B.Test");
+    assert_non_null(
+        strstr(envelope_of(m, mail, "u%foreign.test@b.test", 1), "<u%foreign.test@b.test> is at no domain"));
+    mapping_add(m, "*=c.test", false, NULL);
+    assert_null(strstr(envelope_of(m, mail, "", 1), "%"));
+    mapping_spread(m, "3=d%.c.test", NULL);
+    assert_null(strstr(envelope_of(m, mail, "", 1), "foreign"));
+    mapping_free(&m);
+    m = mapping_new();
+    mapping_set_sender(m, "<>", NULL);
+    mapping_add_rcpt(m, "u%foreign.test@b.test", NULL); /* the user's own word */
+    assert_string_equal(envelope_of(m, mail, "", 1), ">u%foreign.test@b.test");
+    mapping_free(&m);
+}
+
+/* ---- two ways ---- */
+
+static char *pair(struct comparison *c, uint8_t byte, const char *first, const char *second, msec_t took)
+{
+    const struct comparison_side a = {"plain", {1}, (char *)first, 100}, b = {"pontoon", {byte}, (char *)second, took};
+    return comparison_add(c, &a, &b);
+}
+
+static void expect_pair(struct comparison *c, uint8_t byte, const char *first, const char *second, msec_t took,
+                        const char *what)
+{
+    char *said = pair(c, byte, first, second, took);
+    if (what == NULL)
+        assert_null(said);
+    else
+        assert_string_equal(said, what);
+    mem_free(&said);
+}
+
+static void comparisons(void **state)
+{
+    (void)state;
+    static const char pass[] = "Authentication-Results: mx; dkim=pass header.d=a.test; spf=none\nX-Spam: No\n",
+                      other[] = "X-Spam: No\nAuthentication-Results: mx; dkim=pass header.d=a.test; spf=pass\n",
+                      fail[] = "X-Spam: No\nAuthentication-Results: mx; spf=none; dkim=fail header.d=a.test\n";
+    struct comparison c = {0};
+    expect_pair(&c, 1, pass, pass, 130, NULL);
+    expect_pair(&c, 1, "", "", 90, NULL);
+    expect_pair(&c, 2, "", "", 100, "the bytes that arrived differ");
+    expect_pair(&c, 1, pass, fail, 100,
+                "by plain, not by pontoon: Authentication-Results: mx; dkim=pass header.d=a.test; spf=none");
+    expect_pair(&c, 1, pass, other, 100,
+                "by plain, not by pontoon: Authentication-Results: mx; dkim=pass header.d=a.test; spf=none");
+    expect_pair(&c, 1, "X-Spam: No\n", "X-Spam: No\nx-spam: No\nX-Spam: No\n", 100,
+                "by pontoon, not by plain: X-Spam: No");
+    assert_int_equal(c.pairs, 6);
+    assert_int_equal(c.different, 4);
+    assert_int_equal(c.bytes.same, 5);
+    assert_int_equal(c.dkim.n, 3);
+    assert_int_equal(c.dkim.same, 2);
+    assert_int_equal(c.nfields, 2);
+    assert_string_equal(c.fields[1].name, "X-Spam");
+    assert_int_equal(c.fields[1].n, 4);
+    assert_int_equal(c.fields[1].same, 3);
+    assert_int_equal(c.later.n, 5);
+    assert_int_equal(c.later.max, 30);
+    assert_int_equal(c.earlier.n, 1);
+    assert_int_equal(c.earlier.max, 10);
 }
 
 /* ---- tokens ---- */
@@ -417,6 +496,26 @@ static void own_times(void **state)
     assert_int_equal(pace_next(&p, 99999999), 6100);
 }
 
+static void dates(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *message;
+        msec_t time;
+    } cases[] = {
+        {"Date: Thu, 26 Nov 2026 10:00:00 +0000\r\n\r\n", 1795687200000},
+        {"Date: 26 Nov 2026 12:00:00 +0200 (later)\r\n\r\n", 1795687200000},
+        {"Received: from x by y;\r\n Thu, 26 Nov 2026 10:00:05 +0000\r\nDate: Thu, 26 Nov 2026 10:00:00 +0000\r\n\r\n",
+         1795687205000},
+        {"Received: by y\r\nDate: Thu, 26 Nov 2026 10:00:00 +0000\r\n\r\n", 1795687200000},
+        {"Date: yesterday\r\n\r\n", 0},
+        {"Subject: x\r\n\r\nDate: Thu, 26 Nov 2026 10:00:00 +0000\r\n", 0},
+        {"", 0},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        assert_int_equal(token_time(cases[i].message, strlen(cases[i].message)), cases[i].time);
+}
+
 /* ---- scripts for milters ---- */
 
 static void milter_scripts(void **state)
@@ -464,7 +563,8 @@ int main(void)
         cmocka_unit_test(envelopes),  cmocka_unit_test(maps),       cmocka_unit_test(domains_below),
         cmocka_unit_test(tokens),     cmocka_unit_test(no_tokens),  cmocka_unit_test(differences),
         cmocka_unit_test(rates),      cmocka_unit_test(ramp),       cmocka_unit_test(milter_scripts),
-        cmocka_unit_test(own_times),
+        cmocka_unit_test(own_times),  cmocka_unit_test(routes),     cmocka_unit_test(comparisons),
+        cmocka_unit_test(dates),
     };
     return test_run("replay_text", tests);
 }

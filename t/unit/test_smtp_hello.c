@@ -1,9 +1,11 @@
-/* lib/smtp_hello.c and ctl/mta_ask.c against a scripted server; ctl/milter_probe.c against bytes. */
+/* lib/smtp_hello.c and ctl/mta_ask.c against a scripted server; ctl/milter_client.c against bytes. */
 #include "t/unit/fake_smtp.h"
 
 #include <pthread.h>
 
-#include "ctl/milter_probe.h"
+#include <libmilter/mfapi.h>
+
+#include "ctl/milter_client.h"
 #include "ctl/mta_ask.h"
 #include "lib/mem.h"
 #include "lib/smtp_hello.h"
@@ -166,7 +168,7 @@ static void *answer_once(void *arg)
     return NULL;
 }
 
-static enum result probe(const char *answer, size_t len, struct milter_answer *a)
+static enum result probe(const char *answer, size_t len, uint32_t *version_r, uint32_t *actions_r, uint32_t *protocol_r)
 {
     struct stand_in s = {.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .answer = answer, .len = len};
     struct netaddr at;
@@ -178,7 +180,14 @@ static enum result probe(const char *answer, size_t len, struct milter_answer *a
     assert_int_equal(getsockname(s.fd, (struct sockaddr *)&at.sa, &at.len), 0);
     netaddr_text(&at, endpoint);
     assert_int_equal(pthread_create(&thread, NULL, answer_once, &s), 0);
-    enum result r = milter_probe(endpoint, TIMEOUT, a, &error);
+    struct milter_client *c = NULL;
+    enum result r = milter_client_open(endpoint, TIMEOUT, &c, &error);
+    if (r == RESULT_OK) {
+        *version_r = milter_client_version(c);
+        *actions_r = milter_client_actions(c);
+        *protocol_r = milter_client_protocol(c);
+        milter_client_quit(&c);
+    }
     pthread_join(thread, NULL);
     close(s.fd);
     assert_int_equal(s.ngot, 17);
@@ -189,19 +198,20 @@ static enum result probe(const char *answer, size_t len, struct milter_answer *a
 static void milters(void **state)
 {
     (void)state;
-    struct milter_answer a;
+    struct milter_client *c;
+    uint32_t version, actions, protocol;
     static const char good[] = "\0\0\0\015O\0\0\0\006\0\0\0\010\0\0\001\002",
                       other[] = "\0\0\0\015R\0\0\0\006\0\0\0\010\0\0\0\0";
-    assert_int_equal(probe(good, 17, &a), RESULT_OK);
-    assert_int_equal(a.version, 6);
-    assert_int_equal(a.actions, MILTER_DELETES_RECIPIENTS);
-    assert_int_equal(a.steps, 0x102);
-    assert_int_equal(probe(other, 17, &a), RESULT_PERM);
-    assert_int_equal(probe("220 mail.example.org ESMTP\r\n", 28, &a), RESULT_PERM);
-    assert_non_null(strstr(error.text, "does not speak the milter protocol"));
-    assert_int_equal(probe(good, 9, &a), RESULT_PERM);
-    assert_int_equal(probe("", 0, &a), RESULT_PERM);
-    assert_int_equal(milter_probe("unix:/nonexistent/socket", TIMEOUT, &a, &error), RESULT_TEMP);
+    assert_int_equal(probe(good, 17, &version, &actions, &protocol), RESULT_OK);
+    assert_int_equal(version, 6);
+    assert_int_equal(actions, SMFIF_DELRCPT);
+    assert_int_equal(protocol, 0x102);
+    assert_int_equal(probe(other, 17, &version, &actions, &protocol), RESULT_PERM);
+    assert_int_equal(probe("220 mail.example.org ESMTP\r\n", 28, &version, &actions, &protocol), RESULT_PERM);
+    assert_non_null(strstr(error.text, "no milter protocol"));
+    assert_int_equal(probe(good, 9, &version, &actions, &protocol), RESULT_TEMP); /* it hung up */
+    assert_int_equal(probe("", 0, &version, &actions, &protocol), RESULT_TEMP);
+    assert_int_equal(milter_client_open("unix:/nonexistent/socket", TIMEOUT, &c, &error), RESULT_TEMP);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

@@ -13,15 +13,16 @@ my @SOURCES = (
 my $DROPPED = qr/^(?:Return-Path|Bcc|Resent-Bcc|Content-Length):[^\n]*\n(?:[ \t][^\n]*\n)*/mi;    # as Postfix does
 my $MAX     = 1_000_000;
 
-# All that SMTP carries unchanged: no NUL, no bare CR, no line over 998 bytes.
+# All that SMTP carries unchanged: no NUL, no bare CR, no line over 998 bytes. CORPUS in the environment names a folder with more of them
+# (t/corpus/collect makes one).
 sub messages {
-    my @list;
-    for my $file (sort map { glob } @SOURCES) {
+    my (@list, %seen);
+    for my $file (sort map { glob } @SOURCES, defined $ENV{CORPUS} ? "$ENV{CORPUS}/*" : ()) {
         next if !-f $file || -s _ > $MAX || !-s _;
         open my $fh, '<:raw', $file or croak "$file: $!";
         my $text = do { local $/; <$fh> };
         my $message = clean($text) // next;
-        push @list, $message;
+        push @list, $message if !$seen{$message}++;
     }
     croak 'no real messages: python3-flufl.bounce and golang-github-jhillyerd-enmime-dev are not installed' if @list < 100;
     return @list;

@@ -3,8 +3,8 @@
  * connection to a filter, in a thread that waits. Whatever the filter says is bounded in length and time; what breaks the protocol ends the
  * connection with words.
  */
-#ifndef PONTOON_REPLAY_MILTER_CLIENT_H
-#define PONTOON_REPLAY_MILTER_CLIENT_H
+#ifndef PONTOON_CTL_MILTER_CLIENT_H
+#define PONTOON_CTL_MILTER_CLIENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,12 +42,16 @@ void milter_answer_init(struct milter_answer *a);
 void milter_answer_free(struct milter_answer *a);
 
 struct milter_client;
-/* "unix:/path", "inet:PORT@HOST" or "inet:HOST:PORT". Connects and negotiates. `timeout`: for each answer. */
+/*
+ * "unix:/path", "inet:PORT@HOST" or "inet:HOST:PORT". Connects and negotiates. `timeout`: for the connection and each answer. RESULT_TEMP:
+ * nobody is there, or nothing comes; RESULT_PERM: what answers is no milter.
+ */
 enum result milter_client_open(const char *socket, msec_t timeout, struct milter_client **c_r, struct error *err);
 /* The same over a connection that there is; takes over `fd`. `name`: for messages. */
 enum result milter_client_start(int fd, const char *name, msec_t timeout, struct milter_client **c_r,
                                 struct error *err);
-void milter_client_close(struct milter_client **c); /* without a word; see SMFIC_QUIT */
+void milter_client_close(struct milter_client **c); /* without a word */
+void milter_client_quit(struct milter_client **c);  /* after SMFIC_QUIT, to which there is no answer */
 
 /* Values for the next command: name, value, name, value ..., NULL. Sent as they are, whether it asked for them or not. */
 enum result milter_client_macros(struct milter_client *c, char command, const char *const *pairs, struct error *err);
@@ -57,7 +61,8 @@ enum result milter_client_macros(struct milter_client *c, char command, const ch
  */
 enum result milter_client_command(struct milter_client *c, char command, const void *data, size_t len, bool force,
                                   struct milter_answer *a_r, struct error *err);
-/* What the filter said in the negotiation: SMFIF_* and SMFIP_*. */
+/* What the filter said in the negotiation: its version, SMFIF_* and SMFIP_*. */
+uint32_t milter_client_version(const struct milter_client *c);
 uint32_t milter_client_actions(const struct milter_client *c);
 uint32_t milter_client_protocol(const struct milter_client *c);
 

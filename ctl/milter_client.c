@@ -1,5 +1,5 @@
 /* The MTA's side of the milter protocol: see milter_client.h. */
-#include "ctl/replay/milter_client.h"
+#include "ctl/milter_client.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -11,16 +11,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ctl/probe.h"
 #include "lib/mem.h"
-#include "lib/netaddr.h"
 
 enum { OPTNEG_SIZE = 12, SHOWN = 120, PROGRESS_MAX = 10000 };
 
 struct milter_client {
     int fd;
     msec_t timeout;
-    uint32_t actions, protocol;
-    char name[NETADDR_TEXT_SIZE];
+    uint32_t version, actions, protocol;
+    char *name;        /* where it is */
     struct buf packet; /* the last one read: command and data */
 };
 
@@ -257,29 +257,26 @@ static enum result negotiate(struct milter_client *c, struct error *err)
     if (write_packet(c, SMFIC_OPTNEG, offer, sizeof offer, err) != RESULT_OK || read_packet(c, err) != RESULT_OK)
         return err->result;
     if (c->packet.data[0] != SMFIC_OPTNEG || c->packet.len < 1 + OPTNEG_SIZE)
-        return error_set(err, RESULT_PERM, "%s: it does not negotiate: no milter", c->name);
+        return error_set(err, RESULT_PERM, "%s: what answers there does not speak the milter protocol", c->name);
     memcpy(got, c->packet.data + 1, sizeof got);
-    uint32_t version = ntohl(got[0]);
+    c->version = ntohl(got[0]);
     c->actions = ntohl(got[1]);
     c->protocol = ntohl(got[2]);
-    if (version < 2 || version > SMFI_PROT_VERSION)
-        return error_set(err, RESULT_PERM, "%s: it speaks version %u of the milter protocol", c->name, version);
+    if (c->version < 2 || c->version > SMFI_PROT_VERSION)
+        return error_set(err, RESULT_PERM, "%s: it speaks version %u of the milter protocol", c->name, c->version);
     if ((c->actions & ~(uint32_t)SMFI_CURR_ACTS) != 0 || (c->protocol & ~(uint32_t)SMFI_CURR_PROT) != 0)
         return error_set(err, RESULT_PERM, "%s: it wants what was not offered (actions 0x%x, protocol 0x%x)", c->name,
                          c->actions, c->protocol);
     return RESULT_OK;
 }
 
-/* "inet:PORT@HOST" is how milters have it. */
-static enum result parse_socket(const char *socket, struct netaddr *a_r, struct error *err)
+/* "inet:PORT@HOST" is how milters have it. To mem_free(). */
+static char *endpoint_of(const char *socket)
 {
     const char *at = strchr(socket, '@');
     if (strncmp(socket, "inet:", 5) != 0 || at == NULL)
-        return netaddr_endpoint(socket, a_r, err);
-    char *text = mem_printf("inet:%s:%.*s", at + 1, (int)(at - socket - 5), socket + 5);
-    enum result r = netaddr_endpoint(text, a_r, err);
-    mem_free(&text);
-    return r;
+        return mem_strdup(socket);
+    return mem_printf("inet:%s:%.*s", at + 1, (int)(at - socket - 5), socket + 5);
 }
 
 enum result milter_client_start(int fd, const char *name, msec_t timeout, struct milter_client **c_r, struct error *err)
@@ -288,7 +285,7 @@ enum result milter_client_start(int fd, const char *name, msec_t timeout, struct
     buf_init(&c->packet, MILTER_PACKET_MAX);
     c->fd = fd;
     c->timeout = timeout;
-    snprintf(c->name, sizeof c->name, "%s", name);
+    c->name = mem_strdup(name);
     if (negotiate(c, err) != RESULT_OK) {
         milter_client_close(&c);
         return err->result;
@@ -299,18 +296,15 @@ enum result milter_client_start(int fd, const char *name, msec_t timeout, struct
 
 enum result milter_client_open(const char *name, msec_t timeout, struct milter_client **c_r, struct error *err)
 {
-    struct netaddr a;
-    char text[NETADDR_TEXT_SIZE];
-    if (parse_socket(name, &a, err) != RESULT_OK)
-        return err->result;
-    netaddr_text(&a, text);
-    int fd = socket(a.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&a.sa, a.len) == 0)
-        return milter_client_start(fd, text, timeout, c_r, err);
-    error_set(err, RESULT_TEMP, "%s: %s", text, strerror(errno));
+    char *endpoint = endpoint_of(name);
+    int fd = probe_connect(endpoint, timeout, err);
+    enum result r = RESULT_OK;
     if (fd >= 0)
-        close(fd);
-    return RESULT_TEMP;
+        r = milter_client_start(fd, endpoint, timeout, c_r, err);
+    else
+        r = error_prefix(err, "%s", endpoint);
+    mem_free(&endpoint);
+    return r;
 }
 
 void milter_client_close(struct milter_client **c)
@@ -319,7 +313,20 @@ void milter_client_close(struct milter_client **c)
         return;
     close((*c)->fd);
     buf_free(&(*c)->packet);
+    mem_free(&(*c)->name);
     mem_free(c);
+}
+
+void milter_client_quit(struct milter_client **c)
+{
+    struct error err; /* it is gone in either case */
+    write_packet(*c, SMFIC_QUIT, NULL, 0, &err);
+    milter_client_close(c);
+}
+
+uint32_t milter_client_version(const struct milter_client *c)
+{
+    return c->version;
 }
 
 uint32_t milter_client_actions(const struct milter_client *c)
