@@ -121,7 +121,9 @@ static enum result read_packet(struct milter_client *c, struct error *err)
         return err->result;
     size = ntohl(size);
     if (size == 0 || size > MILTER_PACKET_MAX)
-        return error_set(err, RESULT_PERM, "%s: a packet of %u bytes: no milter protocol", c->name, size);
+        return error_set(err, RESULT_PERM,
+                         "%s: what answers there does not speak the milter protocol: a packet of %u bytes", c->name,
+                         size);
     char *data = mem_alloc(size);
     enum result r = read_all(c, data, size, deadline, err);
     buf_clear(&c->packet);

@@ -1,23 +1,30 @@
 # pontoon-replay and its sink in one process: an mbox that comes by standard input, of 200 MB, or as many as REPLAY_MB says
-# (`make replay-memory`: 5000). Its peak memory is the same at the end as after the first 20 MB. Sanitizers take memory of their own:
+# (`make replay-memory`: 5000). Its peak memory is the same at the end, with the report written, as after the first 20 MB, but for the journal's
+# page cache of 1 MB, which fills in the meantime. Sanitizers take memory of their own:
 # PONTOON_PLAIN_BUILD names a build without them, if PONTOON_BUILD is one with.
 BEGIN { $ENV{PONTOON_BUILD} = $ENV{PONTOON_PLAIN_BUILD} if $ENV{PONTOON_PLAIN_BUILD} }
 use Pontoon::Test time => 1800;
 use JSON::PP ();
+use POSIX qw(WNOHANG);
+use Time::HiRes qw(sleep);
 
 my $MB      = $ENV{REPLAY_MB} // 200;
 my $FIRST   = 20;
-my $GROWTH  = 8 * 1024;    # KiB
+my $GROWTH  = 2 * 1024;    # KiB
 my $world   = new_world();
 my $sink    = $world->address(9) . ':' . $world->port($world->address(9));
 my ($json, $log) = map { $world->dir . "/$_" } qw(report.json replay.log);
 
-my $pid = open(my $mbox, '|-') // die "fork: $!";
+pipe my $input, my $mbox or die "pipe: $!";
+my $pid = fork // die "fork: $!";
 if (!$pid) {
+    close $mbox;
+    open STDIN, '<&', $input or die "stdin: $!";
     open STDOUT, '>', $log and open STDERR, '>&', \*STDOUT or die "$log: $!";
     exec "$ENV{PONTOON_BUILD}/pontoon-replay", '--to', $sink, '--sink', $sink, '--from', 'alice@a.test', '--rcpt', 'bob@b.test',
         '--wait', '30s', '--json', $json, '-' or die "exec: $!";
 }
+close $input;
 binmode $mbox;
 
 # KiB.
@@ -38,9 +45,13 @@ while ($bytes < $MB * 1e6) {
     diag sprintf 'after %5d MB: peak RSS %5.1f MiB', $next, ($peak{$next} = peak()) / 1024;
     $next *= 2;
 }
-my $last = peak();    # all but what is in the pipe has gone through
-diag sprintf 'after %5d MB: peak RSS %5.1f MiB', $bytes / 1e6, $last / 1024;
-close $mbox;
+close $mbox or die "pipe: $!";
+my $last = 0;
+while (waitpid($pid, WNOHANG) == 0) {    # the report is made when all has arrived
+    $last = peak() // $last;
+    sleep 0.01;
+}
+diag sprintf 'after %5d MB, and the report: peak RSS %5.1f MiB', $bytes / 1e6, $last / 1024;
 is $? >> 8, 0, 'all is well' or diag do { local (@ARGV, $/) = ($log); <> };
 my $report = JSON::PP::decode_json(do { local (@ARGV, $/) = ($json); <> });
 is $report->{ways}[0]{arrived}, $n, "$n messages arrived";

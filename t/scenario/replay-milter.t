@@ -91,12 +91,12 @@ sub answer {
 my $negotiated = packet('O' . pack 'NNN', 6, 0, 0);
 my %cases = (
     'closes at once'      => [sub { }, qr/closed the connection|reset|Broken pipe/],
-    'no milter'           => [sub { answer($_[0], "220 smtp.test ESMTP\r\n") }, qr/a packet of \d+ bytes: no milter protocol/],
+    'no milter'           => [sub { answer($_[0], "220 smtp.test ESMTP\r\n") }, qr/does not speak the milter protocol: a packet of \d+ bytes/],
     'other version'       => [sub { answer($_[0], packet('O' . pack 'NNN', 7, 0, 0)) }, qr/speaks version 7/],
     'wants too much'      => [sub { answer($_[0], packet('O' . pack 'NNN', 6, 0xffff, 0)) }, qr/wants what was not offered/],
     'answers nonsense'    => [sub { answer($_[0], $negotiated); answer($_[0], packet('?')) }, qr/answered '\?' .*no place there/],
     'changes too early'   => [sub { answer($_[0], $negotiated); answer($_[0], packet("hX-A\0b\0")) }, qr/answered 'h' .*no place there/],
-    'empty packet'        => [sub { answer($_[0], $negotiated); answer($_[0], pack 'N', 0) }, qr/a packet of 0 bytes/],
+    'empty packet'        => [sub { answer($_[0], $negotiated); answer($_[0], pack 'N', 0) }, qr/milter protocol: a packet of 0 bytes/],
     'says nothing'        => [sub { answer($_[0], $negotiated); sleep 3 }, qr/no answer in 700 ms/],
     'closes in the middle' => [sub { answer($_[0], $negotiated); answer($_[0], packet('c')); }, qr/closed the connection|reset|Broken pipe/],
     'only progress'       => [sub { answer($_[0], $negotiated); answer($_[0], packet('p') x 20_000) }, qr/more than 10000 packets without a verdict/],

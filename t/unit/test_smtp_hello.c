@@ -208,7 +208,7 @@ static void milters(void **state)
     assert_int_equal(protocol, 0x102);
     assert_int_equal(probe(other, 17, &version, &actions, &protocol), RESULT_PERM);
     assert_int_equal(probe("220 mail.example.org ESMTP\r\n", 28, &version, &actions, &protocol), RESULT_PERM);
-    assert_non_null(strstr(error.text, "no milter protocol"));
+    assert_non_null(strstr(error.text, "does not speak the milter protocol"));
     assert_int_equal(probe(good, 9, &version, &actions, &protocol), RESULT_TEMP); /* it hung up */
     assert_int_equal(probe("", 0, &version, &actions, &protocol), RESULT_TEMP);
     assert_int_equal(milter_client_open("unix:/nonexistent/socket", TIMEOUT, &c, &error), RESULT_TEMP);
