@@ -9,13 +9,13 @@ use POSIX ();
 use Test::More ();
 use Time::HiRes qw(time);
 
-my $AT_ONCE = 16;    # the bridge looks up 20 unknown domains at one time for one address
 my $json    = JSON::PP->new->canonical->utf8;
 
-# world; site: whose daemons, log and memory are watched; log_max: the most lines and bytes for one case.
+# world; site: whose daemons, log and memory are watched; lines_max, bytes_max: the most of its log for one case, time_max: seconds; at_once: cases
+# (the bridge looks up 20 unknown domains at one time for one address).
 sub new {
     my ($class, %o) = @_;
-    my $self = bless {rows => [], lines_max => 8, bytes_max => 4096, time_max => 30, %o}, $class;
+    my $self = bless {rows => [], lines_max => 8, bytes_max => 4096, time_max => 30, at_once => 16, %o}, $class;
     $self->{scale} = $ENV{PONTOON_TEST_PATIENCE} || 1;
     $self->{dir}   = $self->{world}->mkdir($o{dir_name} // 'hostile');
     return $self;
@@ -30,7 +30,7 @@ sub run {
     push @{$self->{rows}}, @cases;
     @waiting = $start .. $#{$self->{rows}};
     while (@waiting || %running) {
-        while (@waiting && keys %running < $AT_ONCE) {
+        while (@waiting && keys %running < $self->{at_once}) {
             my $i   = shift @waiting;
             my $pid = fork // die "fork: $!";
             $self->deed($i) if !$pid;
