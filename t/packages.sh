@@ -4,7 +4,7 @@
 BUILD_PACKAGES="gcc make autoconf automake pkgconf libc6-dev libmilter-dev libevent-dev libssl-dev libcurl4-openssl-dev
     libc-ares-dev libsqlite3-dev libjansson-dev libconfuse-dev libidn2-dev libcdb-dev liblmdb-dev libarchive-dev libseccomp-dev"
 SITE_PACKAGES="perl openssl postfix knot knot-dnsutils util-linux"
-TEST_PACKAGES="libcmocka-dev libdbd-sqlite3-perl libdbi-perl libio-socket-ssl-perl opendkim spin systemd python3 curl xz-utils
+TEST_PACKAGES="libcmocka-dev libdbd-sqlite3-perl libdbi-perl libio-socket-ssl-perl opendkim spin systemd python3 curl xz-utils zstd bzip2
     sasl2-bin libsasl2-modules python3-flufl.bounce golang-github-jhillyerd-enmime-dev postfix-cdb postfix-lmdb pflogsumm chromium
     rspamd python3-dkim"
 CORPUS_PACKAGES="libpython3.11-testsuite" # further real mail, for `make corpus-check`
