@@ -185,7 +185,7 @@ enum result store_open(const struct config *config, enum store_mode mode, const 
     pthread_mutex_init(&s->purging, NULL);
     s->inline_max = (uint64_t)config_number(config, "store.inline-max");
     s->horizon = longest_wait(config);
-    s->wakeup = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    s->wakeup = store_wakeup_sender();
     enum result r = open_database(s, mode, config_time(config, "store.busy-timeout"), err);
     if (r != RESULT_OK)
         store_close(&s);

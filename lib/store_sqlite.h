@@ -15,7 +15,8 @@ struct store {
     msec_t horizon;               /* nothing is due later than this from now, unless the clock went back */
     struct sqlite_writer *writer; /* NULL: opened read-only */
     struct sqlite_pool *readers;
-    int wakeup;                   /* an unbound socket to send wake-ups from */
+    int wakeup;                   /* store_wakeup_sender() */
+    _Atomic msec_t wakeup_again;  /* until then, by clock_mono(), a full queue is not waited for */
     pthread_mutex_t purging;      /* guards what follows: */
     struct body_file_sweep sweep; /* store_purge() */
     msec_t swept;                 /* by clock_mono(); 0: not yet */
@@ -23,6 +24,9 @@ struct store {
 
 /* Hands a change to the writer; fails if there is none. Frees the change, at once or when it is done. */
 enum result store_do(struct store *s, struct sqlite_change *c, store_done *done, void *arg, struct error *err);
+
+/* An unbound socket to send wake-ups from, or -1. */
+int store_wakeup_sender(void);
 
 /* ---- store_sqlite_entry.c: rows to struct store_entry ---- */
 

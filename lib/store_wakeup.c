@@ -1,5 +1,6 @@
 /* The socket DIR/wakeup, by which the milter tells the store daemon that a message may go: see store.h. */
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -10,7 +11,11 @@
 #include "lib/mem.h"
 #include "lib/store_sqlite.h"
 
-enum { SOCKET_MODE = 0660 };
+enum {
+    SOCKET_MODE = 0660,
+    PATIENCE = 50, /* ms: Linux keeps 10 datagrams for a reader if nobody told it otherwise (net.unix.max_dgram_qlen) */
+    OFFENCE = 1000, /* ms in which a daemon that let us wait so long is not waited for */
+};
 
 static enum result address_of(const struct store *s, struct sockaddr_un *sun, struct error *err)
 {
@@ -22,12 +27,33 @@ static enum result address_of(const struct store *s, struct sockaddr_un *sun, st
     return RESULT_OK;
 }
 
-/* A hint: without a daemon, or with its queue full, the message goes when its hold is over. */
-void store_release(struct store *store, const char *id)
+int store_wakeup_sender(void)
+{
+    const struct timeval patience = {0, PATIENCE * 1000};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd >= 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    return fd;
+}
+
+static bool say(const struct store *store, const char *id, int flags)
 {
     struct sockaddr_un sun;
-    if (!FAILPOINT(wakeup) && store->wakeup >= 0 && address_of(store, &sun, NULL) == RESULT_OK)
-        (void)!sendto(store->wakeup, id, strlen(id), MSG_NOSIGNAL, (struct sockaddr *)&sun, sizeof sun);
+    return address_of(store, &sun, NULL) != RESULT_OK ||
+           sendto(store->wakeup, id, strlen(id), MSG_NOSIGNAL | flags, (struct sockaddr *)&sun, sizeof sun) >= 0 ||
+           (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+/*
+ * A hint: without a daemon, or with one that does not read, the message goes when its hold is over. One that has much to do is waited for: its
+ * queue is short, and many sessions may end at once.
+ */
+void store_release(struct store *store, const char *id)
+{
+    if (FAILPOINT(wakeup) || store->wakeup < 0 || say(store, id, MSG_DONTWAIT))
+        return;
+    if (clock_mono() >= atomic_load(&store->wakeup_again) && !say(store, id, 0))
+        atomic_store(&store->wakeup_again, clock_mono() + OFFENCE);
 }
 
 int store_wakeup_socket(struct store *store, struct error *err)
