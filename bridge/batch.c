@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "bridge/deliveries.h"
 #include "bridge/recipients.h"
@@ -23,6 +24,7 @@ struct item {
 };
 
 struct batch {
+    LIST_ENTRY(batch) link;
     struct context *ctx;
     struct http_request *req;
     struct notification *n;
@@ -32,6 +34,41 @@ struct batch {
     size_t waiting; /* items that are not decided */
     struct loop_timer *timer;
 };
+
+struct batches {
+    LIST_HEAD(batch_list, batch) list;
+};
+
+struct batches *batches_new(void)
+{
+    struct batches *all = mem_zero(1, sizeof *all);
+    LIST_INIT(&all->list);
+    return all;
+}
+
+static void batch_free(struct batch *b)
+{
+    LIST_REMOVE(b, link);
+    for (size_t i = 0; i < b->n->nmessages; i++)
+        mem_free(&b->items[i].open);
+    mem_free(&b->items);
+    verdicts_clear(&b->verdicts);
+    notification_free(&b->n);
+    loop_timer_free(&b->timer);
+    mem_free(&b);
+}
+
+void batches_free(struct batches **all)
+{
+    struct batch *b;
+    if (*all == NULL)
+        return;
+    while ((b = LIST_FIRST(&(*all)->list)) != NULL) {
+        http_reply_problem(b->req, 503, "shutting down", RETRY_AFTER_QUEUE); /* to nobody: it frees the request */
+        batch_free(b);
+    }
+    mem_free(all);
+}
 
 /* Nothing can be said about any recipient: then there is no answer that could be taken for one. */
 static bool says_nothing(const struct batch *b)
@@ -57,13 +94,7 @@ static void answer(struct batch *b)
         (void)FAILPOINT(notification_answered);
         mem_free(&text);
     }
-    for (size_t i = 0; i < b->n->nmessages; i++)
-        mem_free(&b->items[i].open);
-    mem_free(&b->items);
-    verdicts_clear(&b->verdicts);
-    notification_free(&b->n);
-    loop_timer_free(&b->timer);
-    mem_free(&b);
+    batch_free(b);
 }
 
 static void set_verdict(struct verdict *v, enum verdict_kind kind, const char *dsn, const char *text)
@@ -274,6 +305,7 @@ void batch_begin(struct context *ctx, struct http_request *req, struct notificat
     (void)FAILPOINT(notified);
     struct batch *b = mem_zero(1, sizeof *b);
     *b = (struct batch){.ctx = ctx, .req = req, .n = n, .waiting = 1};
+    LIST_INSERT_HEAD(&ctx->batches->list, b, link);
     snprintf(b->peer, sizeof b->peer, "%s", peer);
     b->items = mem_zero(n->nmessages, sizeof *b->items);
     for (size_t i = 0; i < n->nmessages; i++)

@@ -7,6 +7,11 @@
 
 #include "bridge/context.h"
 
+/* Those that are not answered yet. */
+struct batches *batches_new(void);
+/* Ends them without an answer: after the server, whose requests are lost by then, and after the deliveries, which they watch. */
+void batches_free(struct batches **b);
+
 /* Takes over the notification and answers the request. `peer`: the notifier's address. */
 void batch_begin(struct context *ctx, struct http_request *req, struct notification *n, const char *peer);
 

@@ -14,7 +14,9 @@
 #include "lib/smtp_client.h"
 
 struct arrivals;
+struct batches;
 struct deliveries;
+struct notifications;
 struct receipts;
 struct intake;
 struct recipients;
@@ -33,9 +35,11 @@ struct context {
     struct http_client *http;
     struct discovery *discovery;
     struct smtp_pool *mta;
-    struct peer_names *peer_names; /* verified names of notifiers, for XCLIENT */
-    struct slots *slots;           /* who may open a transaction */
-    struct deliveries *deliveries; /* messages under way */
+    struct peer_names *peer_names;       /* verified names of notifiers, for XCLIENT */
+    struct slots *slots;                 /* who may open a transaction */
+    struct notifications *notifications; /* whose signer's policy is being looked up */
+    struct batches *batches;             /* those that are verified and not answered yet */
+    struct deliveries *deliveries;       /* messages under way */
     struct receipts *receipts;
     struct arrivals *arrivals; /* what comes by SMTP, for comparing shadows with it */
     struct witness *witness;   /* what survives a crash of ours */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bridge/arrivals.h"
+#include "bridge/batch.h"
 #include "bridge/context.h"
 #include "bridge/deliveries.h"
 #include "bridge/intake.h"
@@ -210,6 +211,8 @@ static void open_parts(struct main *m)
     ctx->intake = intake_new(ctx);
     slots_set_limit(ctx->slots, (unsigned)config_number(config, "bridge.mta-connections-per-domain"));
     ctx->arrivals = arrivals_new(ctx->loop, config);
+    ctx->notifications = notifications_new();
+    ctx->batches = batches_new();
     ctx->deliveries = deliveries_new(ctx);
     ctx->receipts = receipts_new(ctx);
     must(deliveries_take_up(ctx->deliveries, &err), &err);
@@ -271,6 +274,8 @@ static void close_parts(struct main *m)
     loop_timer_free(&m->drain_timer);
     http_server_free(&m->server);
     deliveries_free(&m->ctx.deliveries);
+    batches_free(&m->ctx.batches);
+    notifications_free(&m->ctx.notifications);
     intake_free(&m->ctx.intake);
     arrivals_free(&m->ctx.arrivals);
     receipts_free(&m->ctx.receipts);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/queue.h>
 
 #include "bridge/batch.h"
 #include "bridge/intake.h"
@@ -20,6 +21,7 @@ enum {
 
 /* A notification whose signer's policy is being looked up. */
 struct incoming {
+    LIST_ENTRY(incoming) link;
     struct context *ctx;
     struct http_request *req;
     struct jws *jws;
@@ -29,11 +31,35 @@ struct incoming {
     bool refreshed; /* the policy was fetched anew for an unknown key */
 };
 
+struct notifications {
+    LIST_HEAD(incoming_list, incoming) list;
+};
+
+struct notifications *notifications_new(void)
+{
+    struct notifications *all = mem_zero(1, sizeof *all);
+    LIST_INIT(&all->list);
+    return all;
+}
+
 static void incoming_free(struct incoming *in)
 {
+    LIST_REMOVE(in, link);
     jws_free(&in->jws);
     notification_free(&in->n);
     mem_free(&in);
+}
+
+void notifications_free(struct notifications **all)
+{
+    struct incoming *in;
+    if (*all == NULL)
+        return;
+    while ((in = LIST_FIRST(&(*all)->list)) != NULL) {
+        http_reply_problem(in->req, 503, "shutting down", RETRY_AFTER_POLICY); /* to nobody: it frees the request */
+        incoming_free(in);
+    }
+    mem_free(all);
 }
 
 /* Refuses in words for the peer and for our log; the end of `in`. */
@@ -182,6 +208,7 @@ void notifications_handle(struct http_request *req, void *arg)
     } else {
         struct incoming *in = mem_zero(1, sizeof *in);
         *in = (struct incoming){.ctx = ctx, .req = req};
+        LIST_INSERT_HEAD(&ctx->notifications->list, in, link);
         netaddr_ip(http_request_peer(req), in->peer);
         limit_key_of(http_request_peer(req), in->key);
         take(in);

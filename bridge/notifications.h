@@ -7,6 +7,11 @@
 
 #include "bridge/context.h"
 
+/* Those whose signer's policy is being looked up. */
+struct notifications *notifications_new(void);
+/* Ends them without an answer: after the server, whose requests are lost by then. */
+void notifications_free(struct notifications **n);
+
 /* An http_handler; `arg` is the struct context. */
 void notifications_handle(struct http_request *req, void *arg);
 

@@ -143,6 +143,9 @@ const struct config_entry config_table[] = {
      "and hashes of header fields and body."},
     {"milter", "timeout", CONFIG_TIME, "2h", 10 * SEC, DAY, NULL, NULL,
      "How long the MTA may be silent on a milter connection."},
+    {"milter", "drain-timeout", CONFIG_TIME, "30s", 0, 10 * MIN, NULL, NULL,
+     "How long SIGTERM waits for messages under way; new ones go by SMTP meanwhile. What is cut off then is up to the MTA "
+     "(Postfix: milter_default_action)."},
 
     /* ---- lmtp ---- */
     {"lmtp", "listen", CONFIG_ENDPOINT, "unix:/run/pontoon/lmtp.sock", 0, 0, NULL, NULL,

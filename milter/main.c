@@ -15,8 +15,6 @@
 #include "milter/settings.h"
 #include "milter/socket_file.h"
 
-enum { DRAIN_TIMEOUT = 30 * 1000 };
-
 struct milter {
     struct daemon daemon;
     struct backend backend;
@@ -96,9 +94,8 @@ static void drain_too_slow(void *arg)
 static void drain(struct daemon *d, void *arg)
 {
     struct milter *m = arg;
-    (void)d;
     m->draining = true;
-    loop_timer_set(m->drain_timer, DRAIN_TIMEOUT);
+    loop_timer_set(m->drain_timer, config_time(d->config, "milter.drain-timeout"));
     gate_close(all_messages_done, m);
 }
 

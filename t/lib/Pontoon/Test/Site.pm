@@ -101,6 +101,7 @@ sub prepare_pontoon {
         'store.mta'                 => $self->{postfix}->endpoint('return'),
         'store.retry-min'           => '200ms',
         'store.retry-max'           => '1s',
+        (map { ("$_.drain-timeout" => '10s') } qw(milter lmtp store bridge)),    # Proc::stop() waits for 15 s
         'policy.inbound'            => [$self->inbound],
         'policy.outbound'           => [$self->outbound],
         'bridge.listen'             => ["$host:$self->{port}{bridge}"],
