@@ -97,6 +97,14 @@ our @milter = (
     ['the end twice' => $PLAIN . $PEER . packet('E') . packet('E')],
 );
 
+# A connection of a decent client, with $n messages from NAME@a.test; it ends by itself.
+sub messages {
+    my ($name, $n) = @_;
+    my $one = $MACRO . packet('M', "<$name\@a.test>\0") . packet('R', "<bob\@nowhere.test>\0") . packet('L', "Subject\0 x\0") . packet('N')
+        . packet('B', "body\r\n") . packet('E');
+    return $HELLO . $PEER . $one x $n . packet('Q');
+}
+
 # Sends it to the socket; what came back: the letters of the replies, or "closed".
 sub milter {
     my ($path, $bytes) = @_;
