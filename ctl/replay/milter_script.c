@@ -16,6 +16,7 @@ static const struct {
     [MILTER_DO_MACROS] = {"macros", 1, MILTER_ARGUMENTS_MAX},
     [MILTER_DO_MAIL] = {"mail", 0, MILTER_ARGUMENTS_MAX},
     [MILTER_DO_RCPT] = {"rcpt", 0, MILTER_ARGUMENTS_MAX},
+    [MILTER_DO_REJECTED] = {"rejected", 1, 1},
     [MILTER_DO_DATA] = {"data", 0, 0},
     [MILTER_DO_HEADER] = {"header", 0, MILTER_ARGUMENTS_MAX},
     [MILTER_DO_EOH] = {"eoh", 0, 0},
@@ -45,8 +46,16 @@ static const struct {
     {"lost-after-data", HELLO "mail\nrcpt\ndata\nabort\nquit"},
     {"lost-in-header", HELLO "mail\nrcpt\ndata\nheader\nabort\nmessage\nquit"},
     {"lost-in-body", HELLO "mail\nrcpt\ndata\nheader\neoh\nbody\nabort\nmessage\nquit"},
-    {"helo-again", HELLO "mail\nabort\nhelo again.test\nmessage\nquit"}, /* EHLO after STARTTLS, or as RSET */
+    {"starttls", HELLO "helo client.test\nmessage\nquit"},               /* EHLO again, with nothing said in between */
+    {"helo-again", HELLO "mail\nabort\nhelo again.test\nmessage\nquit"}, /* EHLO as RSET */
     {"no-helo", "connect client.test - 40025\nmessage\nquit"},
+    {"rejected-rcpt",
+     HELLO "mail\nrejected <nobody@b.test>\nrcpt\nrejected <none@b.test>\ndata\nheader\neoh\nbody\nend\nquit"},
+    {"only-rejected", HELLO "mail\nrejected <nobody@b.test>\nabort\nmessage\nquit"},
+    {"sendmail-rejected",
+     "mta sendmail\n" HELLO "mail\nrejected <nobody@b.test>\nrcpt\ndata\nheader\neoh\nbody\nend\nquit"},
+    {"not-by-smtp",
+     "connect localhost 127.0.0.1\nhelo localhost\nmessage\nabort\nquit"}, /* sendmail(1), by Postfix's cleanup */
     {"unknown-client", "connect [client] unknown\nhelo client.test\nmessage\nquit"},
     {"ipv6-client", "connect client.test IPv6:2001:db8::25 40025\nhelo client.test\nmessage\nquit"},
     {"local-client", "connect localhost unix:/run/client\nhelo localhost\nmessage\nquit"},

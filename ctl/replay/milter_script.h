@@ -17,6 +17,7 @@ enum milter_verb {
     MILTER_DO_MACROS, /* COMMAND NAME=VALUE ... */
     MILTER_DO_MAIL,   /* the message's sender; or PATH [PARAMETER ...] */
     MILTER_DO_RCPT,   /* the message's recipients, one by one; or PATH [PARAMETER ...] */
+    MILTER_DO_REJECTED, /* PATH: a recipient that the MTA has refused; told to filters that want to know (SMFIP_RCPT_REJ) */
     MILTER_DO_DATA,
     MILTER_DO_HEADER, /* all of the message's; or NAME VALUE ... */
     MILTER_DO_EOH,

@@ -149,6 +149,17 @@ static bool do_path(struct session *s, enum milter_verb verb, const char *addres
     return good;
 }
 
+/* As both MTAs tell it: the mailer is "error", and the filter's answer is of no use to them. */
+static bool do_rejected(struct session *s, const char *path)
+{
+    static const char *const pairs[] = {"{rcpt_mailer}",      "error", "{rcpt_host}", "5.1.1", "{rcpt_addr}",
+                                        "5.1.1 User unknown", NULL};
+    if ((milter_client_protocol(s->client) & SMFIP_RCPT_REJ) == 0)
+        return true;
+    return milter_client_macros(s->client, SMFIC_RCPT, pairs, s->err) == RESULT_OK &&
+           milter_client_command(s->client, SMFIC_RCPT, path, strlen(path) + 1, false, &s->answer, s->err) == RESULT_OK;
+}
+
 static bool do_told_path(struct session *s, const struct milter_step *step)
 {
     char *address = address_from_path(step->arguments[0], s->err);
@@ -351,6 +362,7 @@ static bool do_step(struct session *s, const struct milter_step *step)
     case MILTER_DO_HELO: return do_helo(s, step->arguments[0]);
     case MILTER_DO_MACROS: return do_told_macros(s, step);
     case MILTER_DO_RCPT: return step->n > 0 ? do_told_path(s, step) : do_rcpts(s);
+    case MILTER_DO_REJECTED: return do_rejected(s, step->arguments[0]);
     case MILTER_DO_DATA: return do_plain(s, MILTER_DO_DATA, SMFIC_DATA);
     case MILTER_DO_HEADER: return step->n > 0 ? do_told_header(s, step) : do_headers(s);
     case MILTER_DO_EOH: return do_plain(s, MILTER_DO_EOH, SMFIC_EOH);

@@ -38,11 +38,13 @@ ok wait_until(sub { $b->mailbox('bob') == 41 }, 30), 'what it took arrives at b'
 
 ($report, $code, $text) = at_milter('unix:' . $a->dir . '/milter.sock', '--milter-script', 'all', '--limit', 5, $mail);
 is $code, 0, 'all orders of commands' or diag $text;
-cmp_ok scalar @{$report->{scripts}}, '>=', 20, scalar(@{$report->{scripts}}) . ' scripts';
+cmp_ok scalar @{$report->{scripts}}, '>=', 28, scalar(@{$report->{scripts}}) . ' scripts';
 is_deeply [grep { $_->{failed} || $_->{sessions} != 5 } @{$report->{scripts}}], [], 'none failed';
 my %by_name = map { $_->{script} => $_ } @{$report->{scripts}};
 is $by_name{'null-sender'}{changed}, 0, 'a null sender is never diverted';
 is $by_name{'lost-in-body'}{changed}, 5, 'after a lost message the next one is';
+is_deeply [map { $by_name{$_}{changed} } qw(rejected-rcpt only-rejected sendmail-rejected not-by-smtp starttls)], [(5) x 5],
+    'refused recipients, mail that came by sendmail(1), EHLO after STARTTLS';
 is $by_name{'sendmail'}{changed}, 5, 'with the macros of Sendmail, too';
 
 # A script of one's own.
@@ -108,6 +110,48 @@ for my $name (sort keys %cases) {
     like $report->{failures}[0]{what}, $cases{$name}[1], "$name: is named" or diag $text;
     $proc->stop;
 }
+# What a filter is told, in which order, one letter a command as the protocol has them; macros with their command, repeated ones once.
+my $told = $world->dir . '/told';
+my ($recording, $recorder) = filter('recording', sub {
+    my ($c) = @_;
+    my $heard = '';
+    while (read $c, my $size, 4) {
+        read $c, my $packet, unpack('N', $size) or last;
+        my $command = substr $packet, 0, 1;
+        my $rejected = $command eq 'D' && substr($packet, 1, 1) eq 'R' && $packet =~ /\{rcpt_mailer\}\0error\0/;
+        $heard .= $command eq 'D' ? '' : $command;
+        $heard .= 'r' if $rejected;    # before the R that it is about
+        syswrite $c, packet('O' . pack 'NNN', 6, 0, 0x800) if $command eq 'O';
+        syswrite $c, packet('c') if $command !~ /[ODAQK]/;
+    }
+    open my $fh, '>>', $told or die;
+    print $fh $heard =~ s/L+/L/gr =~ s/B+/B/gr, "\n";
+    close $fh;
+});
+my %order = (
+    'postfix'           => 'OCHMRRTLNBEQ',
+    'postfix-session'   => 'OCHMRRTLNBEAMRRTLNBEAMRRTLNBEAQ',
+    'sendmail-session'  => 'OCHMRRTLNBEMRRTLNBEMRRTLNBEQ',
+    'sendmail-reuse'    => 'OCHMRRTLNBEKCHMRRTLNBEQ',
+    'rset-after-mail'   => 'OCHMAMRRTLNBEQ',
+    'lost-after-connect' => 'OCQ',
+    'lost-in-body'      => 'OCHMRRTLNBAMRRTLNBEQ',
+    'starttls'          => 'OCHHMRRTLNBEQ',
+    'unknown-command'   => 'OCHUMURRUAMRRTLNBEQ',
+    'rejected-rcpt'     => 'OCHMrRRRrRTLNBEQ',
+    'not-by-smtp'       => 'OCHMRRTLNBEAQ',
+    'no-body'           => 'OCHMRRTLNEQ',
+    'no-goodbye'        => 'OCHMRRTLNBE',
+    'null-sender'       => 'OCHMRRTLNBEQ',
+);
+for my $name (sort keys %order) {
+    unlink $told;
+    at_milter($recording, '--milter-script', $name, '--limit', 1, $mail);
+    wait_for("$name to be told", sub { -s $told });
+    is do { local (@ARGV, $/) = ($told); <> }, "$order{$name}\n", "$name: in that order";
+}
+$recorder->stop;
+
 (undef, $code, $text) = at_milter('unix:' . $world->dir . '/nobody.sock', '--limit', 1, $mail);
 is $code, 1, 'nobody there';
 like $text, qr/nobody\.sock: No such file/, 'is said';

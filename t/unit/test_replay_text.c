@@ -529,7 +529,7 @@ static void milter_scripts(void **state)
         assert_true(s->n >= 2);
         milter_script_free(&s);
     }
-    assert_true(n >= 20);
+    assert_true(n >= 28);
     assert_null(milter_script_text("none"));
     assert_int_equal(
         milter_script_parse("f", "mta sendmail\n\n# x\n connect a 192.0.2.1 25 # y\nmail <a@a.test> SIZE=1\nquit", &s,
