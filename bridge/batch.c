@@ -244,11 +244,11 @@ static void watch(struct item *item, struct active *a)
     active_watch(a, decided, item);
 }
 
+/* `a`: the same, under way; or NULL. */
 static void begin_message(struct batch *b, struct item *item, const struct notification_message *m,
-                          const struct job *known)
+                          const struct job *known, struct active *a)
 {
     struct context *ctx = b->ctx;
-    struct active *a = deliveries_find(ctx->deliveries, &(struct job_name){b->n->iss, b->n->aud, m->id, b->n->shadow});
     struct job *job = a == NULL ? new_job(b, m) : NULL;
     bool any = false;
     for (size_t i = 0; i < m->envelope.nrcpts; i++) {
@@ -286,16 +286,17 @@ static void take_message(struct batch *b, struct item *item, const struct notifi
              b->n->shadow ? " of a shadow" : "", b->n->iss, b->peer, m->envelope.sender, m->size, m->envelope.nrcpts,
              m->id);
     const struct job_name name = {b->n->iss, b->n->aud, m->id, b->n->shadow};
+    struct active *a = deliveries_find(ctx->deliveries, &name);
     jobs_add_event(ctx->jobs, &name, NULL, "notified", b->peer);
     if (jobs_find(ctx->jobs, &name, &known, &err) != RESULT_OK) {
         log_error("%s: look up in the queue: %s", m->id, err.text);
         for (size_t i = 0; i < item->verdicts->nrcpts; i++)
             item->verdicts->rcpts[i].verdict.withheld = true; /* it may have been delivered */
-    } else if (!same_message(known, m)) {
+    } else if (!same_message(known, m) || !same_message(a != NULL ? active_job(a) : NULL, m)) {
         log_warning("%s: %s used this id for another message before: refused, pontoon=%s", m->id, b->n->iss, m->id);
         reject_all(item, "5.7.1", "the id was used for another message");
     } else {
-        begin_message(b, item, m, known);
+        begin_message(b, item, m, known, a);
     }
     job_free(&known);
 }

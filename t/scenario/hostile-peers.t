@@ -5,6 +5,7 @@ use Digest::SHA ();
 use IO::Select;
 use IO::Socket::INET;
 use MIME::Base64 qw(encode_base64url);
+use POSIX ();
 use Pontoon::Test::Ca;
 use Pontoon::Test::Hostile;
 use Pontoon::Test::HostileClient;
@@ -49,6 +50,7 @@ my %deed = map { $_->{id} => $_ } Pontoon::Test::HostileStore::answers();
 my $evil = Pontoon::Test::Stranger->new($world, 'evil', handler => sub {
     my ($request) = @_;
     return [410, {}, ''] if $request->{path} eq '/messages/RECALLED';
+    return sub { sleep 5 } if $request->{path} eq '/messages/TWICE';
     my ($id)  = $request->{path} =~ m{^/messages/(\w+)$};
     my $deed  = $deed{$id // ''} // return 0;
     return $deed->{does}->($deed->{good}, $deed->{bad}, $request->{headers}{range});
@@ -220,6 +222,15 @@ push @notifiers, {who => 'notifier', name => '64 KiB and one byte', does => sub 
 my $recalled = $evil->sign($evil->payload([$evil->offer($plain, id => 'RECALLED')]));
 push @notifiers, {who => 'notifier', name => 'replays of what was recalled', tag => 'RECALLED', lines_max => 20,
     does => sub { join ' ', map { answer($evil->notify($b, $recalled)) =~ s/^(\S+ \S+).*/$1/r } 1 .. 5 }, answer_is => qr/^(deferred 4\.3\.0 ?){5}$/};
+my @twice = map { $evil->sign($evil->payload([$evil->offer($_, id => 'TWICE')])) } $plain, "$plain\r\n";
+push @notifiers, {who => 'notifier', name => 'another digest under the id of what is being fetched', tag => 'TWICE', does => sub {
+    my $pid = fork // die $!;
+    POSIX::_exit(!$evil->notify($b, $twice[0])) if !$pid;
+    wait_for('the first fetch', sub { grep { m{/messages/TWICE} } $evil->requests });
+    my $answer = answer($evil->notify($b, $twice[1]));
+    waitpid $pid, 0;
+    return $answer;
+}, answer_is => qr/^rejected 5\.7\.1 .*another message/};
 my $flood = $evil->sign($evil->payload([map { $evil->offer($plain, id => "FLOOD$_") } 1 .. 100]));
 push @notifiers, map { +{who => 'objection-8', name => "a flood of one domain, $_", answer_is => qr/^HTTP 429 .*this domain/,
     does => sub { answer($evil->notify($b, $flood)) }} } 1 .. 5;
