@@ -29,7 +29,7 @@ static enum result address_of(const struct store *s, struct sockaddr_un *sun, st
 
 int store_wakeup_sender(void)
 {
-    const struct timeval patience = {0, PATIENCE * 1000};
+    const struct timeval patience = {0, (suseconds_t)PATIENCE * 1000};
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd >= 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);

@@ -14,8 +14,8 @@
 enum { MAPS_MAX = 10000, DOMAINS_MAX = 10000, SPREAD_MAX = 1000000, FIELD_MAX = 65536 };
 
 struct map {
-    char *left; /* an address or a domain, folded; NULL: any */
-    char *address, *domain;
+    char *left;             /* an address or a domain, folded; NULL: any */
+    char *address, *domain; /* a domain with a leading dot goes behind the one that is there */
     bool senders;
 };
 
@@ -195,6 +195,8 @@ static char *map_address(const struct mapping *m, const char *address, bool send
         *told_r = map->address != NULL;
         if (map->address != NULL)
             mapped = mem_strdup(map->address);
+        else if (map->domain[0] == '.')
+            mapped = mem_printf("%s%s", address, map->domain);
         else
             mapped =
                 mem_printf("%.*s%s", (int)(strlen(address) - strlen(address_domain(address))), address, map->domain);

@@ -24,8 +24,8 @@ enum result mapping_set_sender(struct mapping *m, const char *address, struct er
 /* A recipient of all messages, instead of those in the header. Its domain is named thereby. */
 enum result mapping_add_rcpt(struct mapping *m, const char *address, struct error *err);
 /*
- * "LEFT=RIGHT": LEFT is an address, a domain, or "*" (any); RIGHT an address, or a domain that the local part is kept before. RIGHT's
- * domain is named thereby. The first that fits is taken.
+ * "LEFT=RIGHT": LEFT is an address, a domain, or "*" (any); RIGHT an address, a domain that the local part is kept before, or ".DOMAIN",
+ * which goes behind the domain that is there. RIGHT's domain is named thereby. The first that fits is taken.
  */
 enum result mapping_add(struct mapping *m, const char *text, bool senders, struct error *err);
 /* "100=d%.b.test": recipients go to d1.b.test ... d100.b.test, message by message. */

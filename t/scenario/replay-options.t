@@ -57,6 +57,11 @@ is $report->{messages}, $n, "each message of each, $n in all";
 is $report->{messages}, 36 + 1 + 12, 'standard input, compressed, among others';
 is $code, 0, 'also well';
 
+my $lmtp = "lmtp:$sink";
+($report, $code, $text) = replay('--to', $lmtp, '--sink', $lmtp, '--from', '<>', map({ ('--rcpt', "u$_\@b.test") } 1 .. 3), '--linger', '100ms', "$folder/rd.mbox");
+is $code, 0, 'by LMTP, with an answer for each recipient' or diag $text;
+is $report->{ways}[0]{arrived}, 36, 'each recipient has each message';
+
 # ---- nothing for a domain that was not named ----
 
 my $recorder = Pontoon::Test::Recorder->start(address => $address, port => $world->port($address), dir => $world->mkdir('recorded'));
@@ -87,6 +92,7 @@ for my $case (
     ['senders mapped',   [@named, '--map-sender', '*=c.test'], qr/\@(?:b|c)\.test$/],
     ['one map',          ['--map', 'foreign.test=c.test', '--from', '<>'], qr/^$|\@c\.test$/],
     ['everything mapped', ['--map', '*=c.test', '--from', '<>'], qr/^$|\@c\.test$/],
+    ['each below one',   ['--map', '*=.c.test', '--map-sender', '*=.c.test'], qr/\.c\.test$|^$/],
     ['spread',           ['--spread', '3=d%.c.test', '--from', '<>'], qr/^$|\@d[123]\.c\.test$/],
     ['one for all',      ['--rcpt', 'one@b.test', '--map-sender', 'foreign.test=c.test'], qr/\@(?:b|c)\.test$/],
 ) {

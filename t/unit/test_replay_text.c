@@ -275,6 +275,12 @@ static void maps(void **state)
     assert_string_equal(envelope_of(m, plain, "", 4), "s@x.test>new@d2.x.test u@d2.x.test c@d2.x.test");
     mapping_free(&m);
     m = mapping_new();
+    assert_int_equal(mapping_add(m, "*=.x.test", false, NULL), RESULT_OK);
+    assert_int_equal(mapping_add(m, "*=.x.test", true, NULL), RESULT_OK);
+    assert_string_equal(envelope_of(m, plain, "", 1),
+                        "f@a.test.x.test>t@b.test.x.test u@foreign.test.x.test c@b.test.x.test");
+    mapping_free(&m);
+    m = mapping_new();
     assert_int_equal(mapping_set_sender(m, "<>", NULL), RESULT_OK);
     assert_int_equal(mapping_add_rcpt(m, "r@b.test", NULL), RESULT_OK);
     assert_string_equal(envelope_of(m, plain, "", 1), ">r@b.test");
