@@ -161,15 +161,15 @@ is $code, $way->{unknown} ? 1 : 0, 'as the exit code says';
 
 # ---- progress ----
 
-my @slow = (@to_sink, '--rate', '40', "$folder/rd.mbox", "$folder/cl.mbox");
+my @slow = (@to_sink, '--rate', '80', '--repeat', 4, "$folder/rd.mbox", "$folder/cl.mbox");
 my ($typed) = Pontoon::Test::Site::run('script', '-qec', join(' ', map { "'$_'" } $replay, @slow), '/dev/null');
 my @shown = grep { /^\[/ } split /\r/, $typed;
 cmp_ok scalar @shown, '>', 2, 'on a terminal one line is written again and again';
-like $shown[-1], qr/^\[#{20}\] 100% 25 sent, \d+\/s, accepted 25, refused 0, unsendable 0, p50 \S+, p99 \S+, arrived 25 of 25/, 'in the end it is full';
+like $shown[-1], qr/^\[#{20}\] 100% 100 sent, \d+\/s, accepted 100, refused 0, unsendable 0, p50 \S+, p99 \S+, arrived 100 of 100/, 'in the end it is full';
 like join("\n", @shown), qr/\[#+\.+\] +\d+% .* left\b/, 'before that it has the time that is left' or diag explain \@shown;
 (undef, undef, undef, $errors) = replay(@slow);
 unlike $errors, qr/[\r\e]|\[#/, 'elsewhere there are plain lines';
-like $errors, qr/^25 sent, \d+\/s, accepted 25, refused 0/m, 'with the same facts';
+like $errors, qr/^100 sent, \d+\/s, accepted 100, refused 0/m, 'with the same facts';
 (undef, undef, undef, $errors) = replay(@to_sink, '--quiet', "$folder/rd.mbox");
 is $errors, '', 'and none with --quiet';
 
