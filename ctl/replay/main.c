@@ -58,7 +58,7 @@ static void remove_folder(const char *folder)
         unlink(path);
         mem_free(&path);
     }
-    if (rmdir(folder) != 0)
+    if (rmdir(folder) != 0 && (errno == ENOTEMPTY || errno == EEXIST))
         fprintf(stderr, "pontoon-replay: altered messages, as they arrived, are in %s\n", folder);
 }
 
