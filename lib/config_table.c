@@ -265,7 +265,7 @@ const struct config_entry config_table[] = {
      "delay_warning_time; give both the same value, so that the sender sees no difference. Mail that is back in SMTP, after "
      "fallback-after, is the MTA's to warn about."},
     {"store", "drain-timeout", CONFIG_TIME, "30s", 0, 10 * MIN, NULL, NULL,
-     "How long SIGTERM waits for requests under way."},
+     "How long SIGTERM waits for what is being returned to the MTA; for requests of and to peers, which are made again, 5 seconds at most."},
 
     /* ---- policy ---- */
     {"policy", "mode", CONFIG_CHOICE, "enforce", 0, 0, "enforce testing none", NULL,

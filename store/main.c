@@ -24,6 +24,7 @@ enum {
     PURGE_SOON = 200,
     PURGE_MAX = 500,
     DRAIN_LOOK = 50, /* ms between looks whether all is done */
+    DRAIN_PEERS = 5000,
     FIRST_LISTENERS = 8,
 };
 
@@ -33,7 +34,7 @@ struct main {
     struct tls_server *tls;
     struct http_server *server;
     struct loop_timer *purge_timer, *drain_timer, *alive_timer;
-    msec_t drain_until;
+    msec_t drain_until, drain_peers_until;
 };
 
 /* The token secret is not among them: it is read before. */
@@ -234,12 +235,17 @@ static void reload(struct daemon *d, const struct config *old, void *arg)
     notifier_kick(m->ctx.notifier);
 }
 
+/*
+ * Peers ask and are asked again, so one that stalls must not keep us from coming back for the others. Our own MTA may be about to take a
+ * message, which would go to it twice.
+ */
 static void drain_look(void *arg)
 {
     struct main *m = arg;
-    unsigned left =
-        notifier_count(m->ctx.notifier) + give_back_count(m->ctx.give_back) + http_server_requests(m->server);
-    if (left > 0 && clock_mono() < m->drain_until) {
+    msec_t now = clock_mono();
+    unsigned returns = give_back_count(m->ctx.give_back);
+    unsigned left = returns + notifier_count(m->ctx.notifier) + http_server_requests(m->server);
+    if (left > 0 && now < (returns > 0 ? m->drain_until : m->drain_peers_until)) {
         loop_timer_set(m->drain_timer, DRAIN_LOOK);
         return;
     }
@@ -252,7 +258,9 @@ static void drain(struct daemon *d, void *arg)
 {
     struct main *m = arg;
     m->ctx.draining = true;
-    m->drain_until = clock_mono() + config_time(d->config, "store.drain-timeout");
+    msec_t now = clock_mono(), most = config_time(d->config, "store.drain-timeout");
+    m->drain_until = now + most;
+    m->drain_peers_until = now + (most < DRAIN_PEERS ? most : DRAIN_PEERS);
     http_server_drain(m->server);
     notifier_drain(m->ctx.notifier);
     give_back_drain(m->ctx.give_back);
