@@ -325,6 +325,12 @@ enum result ledger_resume(struct ledger *l, struct ledger_position *p_r, struct 
     }
     if (stmt_end(st, err) != RESULT_OK)
         return err->result;
+    st = stmt_begin(
+        l->db, "SELECT count(*) FROM (SELECT round, number FROM copies UNION SELECT round, number FROM unsendable)");
+    if (stmt_row(st))
+        p_r->messages = (uint64_t)stmt_get_int(st);
+    if (stmt_end(st, err) != RESULT_OK)
+        return err->result;
     return mark_unknown(l, err);
 }
 

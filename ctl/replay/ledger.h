@@ -73,6 +73,7 @@ void ledger_stray(struct ledger *l, msec_t when, const char *what);
 /* Where to go on: the last copy, its message and round; zeros for a new journal. What was under way then becomes LEDGER_UNKNOWN. */
 struct ledger_position {
     uint64_t copy, number, round;
+    uint64_t messages; /* so far, with those that can't be sent */
     uint64_t last_unsendable, last_unsendable_round;
 };
 enum result ledger_resume(struct ledger *l, struct ledger_position *p_r, struct error *err);

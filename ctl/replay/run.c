@@ -383,6 +383,7 @@ static enum result open_run(struct run *r)
     mem_free(&name);
     mem_free(&text);
     r->copy = r->from.copy;
+    r->messages = r->from.messages;
     return result;
 }
 
