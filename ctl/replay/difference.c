@@ -23,8 +23,9 @@ static void add(struct report *r, const struct altered *a, const char *what)
     report_add(r, &f);
 }
 
-static void compare(struct report *r, const struct altered *a, const struct input_message *m)
+static void compare(struct report *r, const struct options *o, const struct altered *a, const struct input_message *m)
 {
+    const struct token_watch watch = {o->watch, o->nwatch};
     struct buf text = BUF_INIT(TEXT_MAX);
     char *arrived;
     size_t len;
@@ -33,7 +34,12 @@ static void compare(struct report *r, const struct altered *a, const struct inpu
         add(r, a, a->file[0] == '\0' ? "what arrived was not kept" : err.text);
         return;
     }
-    token_first_difference(m->bytes, m->len, arrived, len, &text);
+    size_t sent_len, rest_len;
+    char *sent = token_without_watched(m->bytes, m->len, &watch, &sent_len);
+    char *rest = token_without_watched(arrived, len, &watch, &rest_len);
+    token_first_difference(sent, sent_len, rest, rest_len, &text);
+    mem_free(&sent);
+    mem_free(&rest);
     add(r, a, text.len > 0 ? buf_str(&text) : "the source has changed meanwhile: it is now what arrived");
     buf_free(&text);
     mem_free(&arrived);
@@ -73,7 +79,7 @@ static void walk(const struct options *o, struct report *r, struct altered *list
         for (; i < n && list[i].number <= m.number; i++) {
             list[i].found = list[i].number == m.number && m.bytes != NULL && strcmp(list[i].origin, m.origin) == 0;
             if (list[i].found)
-                compare(r, &list[i], &m);
+                compare(r, o, &list[i], &m);
         }
     }
     input_free(&in);

@@ -87,18 +87,43 @@ static void copy_value(const struct field *f, char *out, size_t size)
     out[n] = '\0';
 }
 
-void token_digest(const char *message, size_t len, const struct token_watch *watch, uint8_t out[DIGEST_SIZE])
+/* Gives the pieces between the watched fields. */
+static void each_piece(const char *message, size_t len, const struct token_watch *watch,
+                       void (*piece)(void *arg, const void *data, size_t len), void *arg)
 {
-    struct digest *d = digest_new();
     size_t at = 0, begin = 0;
     struct field f;
     while (watch->n > 0 && next_field(message, len, &at, &f)) {
         if (!is_watched(&f, watch))
-            digest_add(d, message + begin, at - begin);
+            piece(arg, message + begin, at - begin);
         begin = at;
     }
-    digest_add(d, message + begin, len - begin);
+    piece(arg, message + begin, len - begin);
+}
+
+static void into_digest(void *arg, const void *data, size_t len)
+{
+    digest_add(arg, data, len);
+}
+
+void token_digest(const char *message, size_t len, const struct token_watch *watch, uint8_t out[DIGEST_SIZE])
+{
+    struct digest *d = digest_new();
+    each_piece(message, len, watch, into_digest, d);
     digest_finish(&d, out);
+}
+
+static void into_buf(void *arg, const void *data, size_t len)
+{
+    buf_add(arg, data, len);
+}
+
+char *token_without_watched(const char *message, size_t len, const struct token_watch *watch, size_t *len_r)
+{
+    struct buf out = BUF_INIT(len);
+    each_piece(message, len, watch, into_buf, &out);
+    *len_r = out.len;
+    return buf_take(&out);
 }
 
 /* ---- what arrived ---- */

@@ -51,6 +51,9 @@ void token_read(const char *message, size_t len, const char *run, const struct t
                 struct token_arrival *a_r);
 void token_arrival_free(struct token_arrival *a);
 
+/* The message as token_digest() takes it: to mem_free(). */
+char *token_without_watched(const char *message, size_t len, const struct token_watch *watch, size_t *len_r);
+
 /* When a message came, by its first Received: field, else when it was written, by Date:. 0: neither says. */
 msec_t token_time(const char *message, size_t len);
 

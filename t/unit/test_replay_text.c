@@ -411,6 +411,11 @@ static void tokens(void **state)
     assert_true(digest_equal(a.digest, digest));
     token_digest(sent, strlen(sent), &nothing, digest);
     assert_false(digest_equal(a.digest, digest));
+    size_t rest_len;
+    char *rest = token_without_watched(a.rest, a.rest_len, &spam, &rest_len);
+    assert_int_equal(rest_len, strlen("Subject: x\r\n\r\nbody\r\n"));
+    assert_memory_equal(rest, "Subject: x\r\n\r\nbody\r\n", rest_len);
+    mem_free(&rest);
     token_arrival_free(&a);
     token_read(arrived, strlen(arrived), "other run...", &nothing, &a);
     assert_false(a.found);
