@@ -87,9 +87,9 @@ static const char *bad_time(const struct incoming *in)
     if (in->n->exp <= in->n->iat || in->n->exp - in->n->iat > LIFETIME_MAX)
         return "exp: must be after iat, and within 7 days of it";
     if (in->n->iat > now + skew)
-        return "iat: is in the future";
+        return "iat: is in the future by our clock: if it was signed now, one of the two clocks is wrong";
     if (in->n->exp < now - skew)
-        return "exp: the notification has expired";
+        return "exp: the notification has expired by our clock: if it was signed now, one of the two clocks is wrong";
     return NULL;
 }
 

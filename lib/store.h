@@ -209,9 +209,10 @@ enum result store_release_leases(struct store *store, struct error *err);
 
 /*
  * For the store daemon, before anything is claimed. If the store was last in use longer ago than a restart takes (by
- * store_alive(); another bound after an orderly end), it was down, or has been restored from a backup: then it may not know what the
- * peers have fetched since. Every recipient that is queued or accepted counts as one whose fetch has begun, so that the peer is
- * asked, at once, before anything goes by SMTP. In any case serials (store_rcpt.serial) go on at random, far from those used before.
+ * store_alive(); another bound after an orderly end), it was down, or has been restored from a backup, or the clock was set: then it
+ * may not know what the peers have fetched since, nor could it hear. Every recipient that is queued or accepted counts as one whose
+ * fetch has just begun (or ended), so that the peer is asked, at once, before anything goes by SMTP; and nothing expires for the time
+ * that passed. In any case serials (store_rcpt.serial) go on at random, far from those used before.
  */
 enum { STORE_ALIVE_EVERY = 30 * 1000, STORE_PAUSE_CRASHED = 90 * 1000, STORE_PAUSE_STOPPED = 15 * 60 * 1000 };
 struct store_pause {
@@ -221,6 +222,12 @@ struct store_pause {
 enum result store_resume(struct store *store, struct store_pause *pause_r, struct error *err);
 /* It is in use: to be called every STORE_ALIVE_EVERY ms, and at an orderly end. */
 enum result store_alive(struct store *store, bool orderly_end, struct error *err);
+
+/*
+ * The wall clock was set by `by` ms, `ago` ms ago at most: what waits keeps its age, its waits and its leases. What was written since
+ * with the new time is left alone. *moved_r: messages.
+ */
+enum result store_clock_set(struct store *store, msec_t by, msec_t ago, uint64_t *moved_r, struct error *err);
 
 struct store_settlement {
     int64_t rid;

@@ -28,6 +28,16 @@ enum result store_do(struct store *s, struct sqlite_change *c, store_done *done,
 /* An unbound socket to send wake-ups from, or -1. */
 int store_wakeup_sender(void);
 
+/* ---- store_sqlite_clock.c ---- */
+
+struct store_shift {
+    msec_t by;
+    msec_t news_from, news_to; /* times between these are right already */
+    msec_t due_to;             /* and what is due between news_from and this */
+};
+/* Moves the times of what waits. *moved_r: messages. */
+enum result store_shift_times(struct sqlite_db *db, const struct store_shift *s, uint64_t *moved_r, struct error *err);
+
 /* ---- store_sqlite_entry.c: rows to struct store_entry ---- */
 
 struct store_entries_builder {

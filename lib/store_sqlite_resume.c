@@ -43,17 +43,37 @@ static enum result skip_serials(struct sqlite_db *db, struct error *err)
     return stmt_run(st, err);
 }
 
-/* As if a fetch had begun whose end is not known: rcpt_event_clears_doubt() says what ends it. */
+/*
+ * As if a fetch had begun whose end is not known: rcpt_event_clears_doubt() says what ends it. What was fetched is asked about for
+ * store.settle-after anew, as nobody could tell us what became of it.
+ */
 static enum result doubt_all(struct sqlite_db *db, uint64_t *doubted_r, struct error *err)
 {
     struct sqlite_stmt *st =
-        stmt_begin(db, "UPDATE recipients SET fetching = ?1, offered = 1, owner = NULL, next = ?1, due = ?1"
-                       " WHERE work = ?2 AND fetching = 0 AND fetched = 0 AND NOT shadow");
+        stmt_begin(db, "UPDATE recipients SET fetching = CASE WHEN fetched = 0 THEN ?1 ELSE fetching END,"
+                       " fetched = CASE WHEN fetched = 0 THEN 0 ELSE ?1 END,"
+                       " offered = 1, owner = NULL, next = ?1, due = ?1 WHERE work = ?2 AND NOT shadow");
     stmt_bind_int(st, clock_now());
     stmt_bind_int(st, STORE_NOTIFY);
     enum result r = stmt_run(st, err);
     *doubted_r = (uint64_t)sqlite_db_changes(db);
     return r;
+}
+
+/* What could not be tried meanwhile does not expire for that. */
+static enum result prolong(struct sqlite_db *db, msec_t pause, struct error *err)
+{
+    struct sqlite_stmt *st = stmt_begin(db, "UPDATE messages SET expires = expires + ? WHERE settled IS NULL");
+    stmt_bind_int(st, pause);
+    return stmt_run(st, err);
+}
+
+static enum result doubt(struct sqlite_db *db, msec_t pause, uint64_t *doubted_r, struct error *err)
+{
+    uint64_t moved;
+    enum result r =
+        pause < 0 ? store_shift_times(db, &(struct store_shift){.by = pause}, &moved, err) : prolong(db, pause, err);
+    return r == RESULT_OK ? doubt_all(db, doubted_r, err) : r;
 }
 
 static enum result apply_resume(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
@@ -66,7 +86,7 @@ static enum result apply_resume(struct sqlite_change *c, struct sqlite_db *db, s
         r = read_meta(db, "stopped", &stopped, err);
     msec_t pause = clock_now() - p->since, usual = stopped ? STORE_PAUSE_STOPPED : STORE_PAUSE_CRASHED;
     if (r == RESULT_OK && p->since != 0 && (pause < -usual || pause > usual))
-        r = doubt_all(db, &p->doubted, err);
+        r = doubt(db, pause, &p->doubted, err);
     if (r == RESULT_OK)
         r = skip_serials(db, err);
     return r == RESULT_OK ? note_alive(db, false, err) : r;

@@ -13,6 +13,7 @@
 #include "lib/loop.h"
 #include "lib/store.h"
 #include "lib/token.h"
+#include "store/wall_clock.h"
 
 struct notifier;
 struct give_back;
@@ -27,6 +28,7 @@ struct context {
     struct loop *loop;
     struct peer_limits *peers;
     struct store *store;
+    struct wall_clock clock;
     struct dns *dns;
     struct http_client *http;
     struct discovery *discovery;

@@ -360,6 +360,10 @@ static void look(void *arg)
     struct give_back *g = arg;
     if (g->draining)
         return;
+    if (!wall_clock_look(&g->ctx->clock, g->ctx->store)) {
+        loop_timer_set(g->timer, ERROR_SLEEP);
+        return;
+    }
     msec_t wait = claim(g, STORE_RETURN, begin_return);
     wait = earlier(wait, claim(g, STORE_BOUNCE, begin_bounce));
     wait = earlier(wait, claim(g, STORE_REPORT, begin_report));

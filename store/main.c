@@ -132,6 +132,7 @@ static void alive(void *arg)
 {
     struct main *m = arg;
     struct error err;
+    (void)wall_clock_look(&m->ctx.clock, m->ctx.store); /* sets all right before somebody asks */
     if (store_alive(m->ctx.store, false, &err) != RESULT_OK)
         log_error("can't note that the store is in use: %s", err.text);
     loop_timer_set(m->alive_timer, STORE_ALIVE_EVERY);
@@ -147,6 +148,7 @@ static void resume(struct main *m)
             "the store was last in use %lld s ago: it was down, or restored from a backup; the other sites are asked what "
             "became of %llu recipients before anything goes by SMTP",
             (long long)(clock_now() - pause.since) / 1000, (unsigned long long)pause.doubted);
+    (void)wall_clock_look(&m->ctx.clock, m->ctx.store); /* from here on */
     m->alive_timer = loop_timer_new(m->ctx.loop, alive, m);
     loop_timer_set(m->alive_timer, STORE_ALIVE_EVERY);
 }

@@ -113,6 +113,10 @@ static void claim_due(void *arg)
     struct notifier *n = arg;
     if (!may_claim(n))
         return; /* settling will kick us */
+    if (!wall_clock_look(&n->ctx->clock, n->ctx->store)) {
+        loop_timer_set(n->timer, ERROR_SLEEP);
+        return;
+    }
     struct store_entries *entries = NULL;
     msec_t next = -1;
     struct error err;
@@ -164,7 +168,7 @@ static void woken(evutil_socket_t fd, short what, void *arg)
         list[count] = ids[count];
         count++;
     }
-    if (count == 0 || !may_claim(n))
+    if (count == 0 || !may_claim(n) || !wall_clock_look(&n->ctx->clock, n->ctx->store))
         return; /* their hold ends by itself */
     struct store_entries *entries = NULL;
     struct error err;

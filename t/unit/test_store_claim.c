@@ -86,6 +86,79 @@ static void clock_goes_back(void **state)
     mem_free(&leased);
 }
 
+static struct store_entry *claim_one(struct store_entries **list_r)
+{
+    msec_t next;
+    *list_r = claim_from(site.store, STORE_NOTIFY, 10, &next);
+    assert_int_equal((*list_r)->n, 1);
+    return (*list_r)->entries;
+}
+
+/* The clock is set: ages stay as they were, and so do waits; what came since has its time from the new clock already. */
+static void clock_is_set(void **state)
+{
+    (void)state;
+    const msec_t day = 86400 * 1000;
+    for (int way = -1; way <= 1; way += 2) {
+        struct error err;
+        struct store_entries *list;
+        msec_t next;
+        uint64_t moved = 0;
+        const msec_t created = test_time;
+        char *old = put(site.store, &(struct letter){0});
+        struct store_entry *e = claim_one(&list);
+        const msec_t life = e->expires - created;
+        store_entries_free(&list);
+        settle_next(site.store, rid_of(site.store, old, 0), RCPT_EV_ACCEPTED, test_time + 30000);
+        assert_int_equal(store_fetch_begin(site.store, old, "b.test", NULL, NULL, &err), RESULT_OK);
+        test_time += way * day + 5000;
+        char *since = put(site.store, &(struct letter){.hold = 7000});
+        assert_int_equal(store_clock_set(site.store, way * day, 5000, &moved, &err), RESULT_OK);
+        assert_int_equal(moved, 1);
+        assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 0);
+        assert_int_equal(next, test_time + 7000); /* of what came since */
+        test_time += 25000;
+        list = claim_from(site.store, STORE_NOTIFY, 10, &next);
+        assert_int_equal(list->n, 2);
+        e = &list->entries[strcmp(list->entries[0].id, old) == 0 ? 0 : 1];
+        assert_int_equal(e->created, created + way * day);
+        assert_int_equal(e->expires, e->created + life);
+        assert_int_equal(e->rcpts[0].fetching, created + way * day);
+        assert_int_equal(e->rcpts[0].fetched, 0);
+        for (size_t i = 0; i < list->n; i++)
+            settle(site.store, list->entries[i].rcpts[0].rid, RCPT_EV_DELIVERED);
+        store_entries_free(&list);
+        mem_free(&old);
+        mem_free(&since);
+    }
+}
+
+/* Nobody could try while the store was down, and nobody could tell it anything: patience begins anew, and nothing has expired. */
+static void pause_ages_nothing(void **state)
+{
+    (void)state;
+    const msec_t pause = 6 * 86400 * (msec_t)1000;
+    struct error err;
+    struct store_entries *list;
+    struct store_pause told;
+    assert_int_equal(store_alive(site.store, true, &err), RESULT_OK);
+    char *id = put(site.store, &(struct letter){.rcpts = {"a@b.test", "x@c.test"}});
+    assert_int_equal(store_fetch_begin(site.store, id, "b.test", NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(store_fetch_end(site.store, id, "b.test", true, "peer", NULL, NULL, &err), RESULT_OK);
+    list = find(site.store, id);
+    const msec_t expires = list->entries[0].expires;
+    store_entries_free(&list);
+    test_time += pause;
+    assert_int_equal(store_resume(site.store, &told, &err), RESULT_OK);
+    assert_int_equal(told.doubted, 2);
+    list = find(site.store, id);
+    assert_int_equal(list->entries[0].expires, expires + pause);
+    assert_int_equal(list->entries[0].rcpts[0].fetched, test_time);
+    assert_int_equal(list->entries[0].rcpts[1].fetching, test_time);
+    store_entries_free(&list);
+    mem_free(&id);
+}
+
 static void hold_ends_by_time_or_release(void **state)
 {
     (void)state;
@@ -309,6 +382,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(clock_goes_back),
+        TEST(clock_is_set),
+        TEST(pause_ages_nothing),
         TEST(nothing_due),
         TEST(hold_ends_by_time_or_release),
         TEST(grouped_by_message_and_domain),
