@@ -119,14 +119,15 @@ static void take_message(struct maildirs *m, const char *data, size_t len)
     struct buf wire = BUF_INIT(2 * len + 2);
     add_crlf(&wire, data, len);
     const char *rcpt = address;
-    bool known = header_find(data, len, "X-Original-To", address, sizeof address) ||
-                 header_find(data, len, "Delivered-To", address, sizeof address) ||
-                 header_find(data, len, "Envelope-To", address, sizeof address);
+    size_t above = token_above(data, len); /* below stands whom the message was for when it came first */
+    bool known = header_find(data, above, "X-Original-To", address, sizeof address) ||
+                 header_find(data, above, "Delivered-To", address, sizeof address) ||
+                 header_find(data, above, "Envelope-To", address, sizeof address);
     arrivals_take_here(m->arrivals, buf_str(&wire), wire.len, &rcpt, known ? 1 : 0);
     buf_free(&wire);
 }
 
-/* False: it isn't there any more. */
+/* False: it isn't there any more, or not yet whole. */
 static bool read_file(struct maildirs *m, const char *path)
 {
     struct error err;
@@ -150,7 +151,7 @@ static void look_at_file(struct maildirs *m, const char *folder, const char *nam
     if (name[0] == '.' || was_seen(m, key))
         return;
     char *path = mem_printf("%s/%s", folder, name);
-    if (read_file(m, path)) /* else it moved on meanwhile, and is found where it is now */
+    if (read_file(m, path)) /* else it is found when it is whole, or where it moved to */
         see(m, key);
     mem_free(&path);
 }
@@ -211,7 +212,7 @@ static void pass_by(struct maildirs *m, const char *folder)
 
 static void watch(struct maildirs *m, const char *folder)
 {
-    int wd = inotify_add_watch(m->inotify, folder, IN_MOVED_TO | IN_CREATE);
+    int wd = inotify_add_watch(m->inotify, folder, IN_MOVED_TO | IN_CREATE | IN_CLOSE_WRITE);
     if (wd < 0) /* looking at it now and then has to do */
         return;
     size_t before = m->nwatched;

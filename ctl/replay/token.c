@@ -233,6 +233,15 @@ void token_arrival_free(struct token_arrival *a)
     buf_free(&a->watched);
 }
 
+size_t token_above(const char *message, size_t len)
+{
+    size_t at = 0, begin = 0;
+    struct field f;
+    while (next_field(message, len, &at, &f) && !is_named(&f, REPLAY_TOKEN_FIELD))
+        begin = at;
+    return begin;
+}
+
 /* ---- what is different ---- */
 
 static void show(const char *bytes, size_t len, size_t at, struct buf *out)

@@ -51,6 +51,9 @@ void token_read(const char *message, size_t len, const char *run, const struct t
                 struct token_arrival *a_r);
 void token_arrival_free(struct token_arrival *a);
 
+/* Bytes above the token's field of whichever run, or of the whole header: what the way has put there. */
+size_t token_above(const char *message, size_t len);
+
 /* The message as token_digest() takes it: to mem_free(). */
 char *token_without_watched(const char *message, size_t len, const struct token_watch *watch, size_t *len_r);
 

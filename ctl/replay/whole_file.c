@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,13 +12,28 @@
 
 #include "lib/mem.h"
 
+/*
+ * A lease to read is not given while somebody has the file open for writing. Where there are no leases, as on NFS, nothing is known. Who
+ * opens it for writing just now would make the kernel send SIGIO.
+ */
+static bool is_being_written(int fd)
+{
+    signal(SIGIO, SIG_IGN);
+    if (fcntl(fd, F_SETLEASE, F_RDLCK) != 0)
+        return errno == EAGAIN;
+    fcntl(fd, F_SETLEASE, F_UNLCK);
+    return false;
+}
+
 static enum result read_open(int fd, const char *path, uint64_t max_size, char **data_r, size_t *len_r,
                              struct error *err)
 {
     struct stat st;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return error_set(err, RESULT_PERM, "%s: no regular file", path);
-    if ((uint64_t)st.st_size > max_size)
+    if (is_being_written(fd))
+        return error_set(err, RESULT_TEMP, "%s: is being written", path);
+    if (fstat(fd, &st) != 0 || (uint64_t)st.st_size > max_size)
         return error_set(err, RESULT_PERM, "%s: larger than %llu bytes", path, (unsigned long long)max_size);
     size_t len = 0, size = (size_t)st.st_size;
     ssize_t n = 1;

@@ -9,7 +9,8 @@
 #include "lib/result.h"
 
 /*
- * A regular file of at most `max_size` bytes; symbolic links are not followed. *data_r: to mem_free(). RESULT_TEMP: there is none;
+ * A regular file of at most `max_size` bytes; symbolic links are not followed. *data_r: to mem_free(). RESULT_TEMP: there is none, or it is being
+ * written;
  * RESULT_PERM: it can't be read, or is too large.
  */
 enum result whole_file_read(const char *path, uint64_t max_size, char **data_r, size_t *len_r, struct error *err);

@@ -144,6 +144,33 @@ cmp_ok $took, '>=', 0.8, sprintf 'and by the Date fields of single messages, too
 ($sent, $took) = timed('--compress', 1, '--max-gap', '100ms', $dated);
 ok $sent == 5 && $took >= 0.4 && $took < 60, sprintf 'no distance longer than --max-gap (%.2f)', $took;
 
+# ---- a Maildir that is watched ----
+
+# What the recorder took is put there as MTAs and others do it: by rename, by link, and written in place in two pieces. The message says itself
+# whom it was delivered to when it came first; only what stands above the token is the way's.
+my $box = $world->mkdir('box');
+$world->mkdir("box/$_") for qw(new cur tmp);
+$world->write("box/new/0.old.h", "Subject: was there\n\n");
+my $three = $world->mkdir('three');
+$world->write("three/$_.eml", "Delivered-To: somebody\@else.test\nSubject: $_\n\n" . 'x' x 5000 . "\n") for 1 .. 3;
+unlink glob $world->dir . '/recorded/*';
+my $watching = Pontoon::Test::Proc->start(name => 'pontoon-replay', output => $world->dir . '/watching.log', argv => [$replay, '--to', $recorder->endpoint,
+    '--maildir', $box, '--from', '<>', '--rcpt', 'bob@b.test', '--wait', '30s', '--linger', '300ms', '--json', $world->dir . '/watching.json', $three]);
+wait_for('the messages to be taken', sub { $recorder->mails('bob@b.test') == 3 });
+my @taken = map { "Return-Path: <>\n" . ($_->{content} =~ s/\r\n/\n/gr) } $recorder->mails('bob@b.test');
+$world->write("box/tmp/$_.h", $taken[$_]) for 0, 1;
+rename "$box/tmp/0.h", "$box/new/0.h:2,S" or die;
+link "$box/tmp/1.h", "$box/new/1.h" or die;
+open my $slow, '>', "$box/new/2.h" or die;
+syswrite $slow, substr $taken[2], 0, 1000;
+select undef, undef, undef, 0.3;    # long enough for what was written to be taken for the whole
+syswrite $slow, substr $taken[2], 1000;
+close $slow;
+$watching->wait_end(30);
+$report = JSON::PP::decode_json(do { local (@ARGV, $/) = ($world->dir . '/watching.json'); <> });
+is_deeply [map { $report->{ways}[0]{$_} } qw(arrived missing doubled altered)], [3, 0, 0, 0], 'a Maildir, by rename, by link, in two pieces: all three' or diag explain $report->{findings};
+is $report->{strays}, 0, 'and what was there before does not count';
+
 # ---- killed, and resumed ----
 
 my $journal = $world->dir . '/journal';

@@ -416,6 +416,8 @@ static void tokens(void **state)
     assert_int_equal(rest_len, strlen("Subject: x\r\n\r\nbody\r\n"));
     assert_memory_equal(rest, "Subject: x\r\n\r\nbody\r\n", rest_len);
     mem_free(&rest);
+    assert_memory_equal(arrived + token_above(arrived, strlen(arrived)), "X-Pontoon-Replay:", 17);
+    assert_int_equal(token_above("A: b\nC: d\n\nX-Pontoon-Replay: x\n", 32), 10);
     token_arrival_free(&a);
     token_read(arrived, strlen(arrived), "other run...", &nothing, &a);
     assert_false(a.found);
