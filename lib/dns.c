@@ -137,18 +137,26 @@ static void settle(struct lookup *l)
         loop_timer_set(l->timer, 0);
 }
 
+static const char *why_failed(int status)
+{
+    switch (status) {
+    case ARES_ENOTFOUND: return "no such name";
+    case ARES_ENODATA: return "no such record";
+    /* c-ares asks the next server when one fails or refuses, and in the end only says that none could be contacted. */
+    case ARES_ECONNREFUSED:
+    case ARES_ESERVFAIL:
+    case ARES_EREFUSED: return "no DNS server has an answer: they can't be reached, fail (SERVFAIL) or refuse us";
+    default: return ares_strerror(status);
+    }
+}
+
 static void note_failure(struct lookup *l, int status)
 {
     enum result r =
         status == ARES_ENOTFOUND || status == ARES_ENODATA || status == ARES_EBADNAME ? RESULT_PERM : RESULT_TEMP;
-    const char *why = ares_strerror(status);
-    if (status == ARES_ENOTFOUND)
-        why = "no such name";
-    else if (status == ARES_ENODATA)
-        why = "no such record";
     if (l->result == RESULT_OK || (l->err.text[0] != '\0' && r == RESULT_PERM))
         return;
-    l->result = error_set(&l->err, r, "DNS look-up of %s: %s", l->name, why);
+    l->result = error_set(&l->err, r, "DNS look-up of %s: %s", l->name, why_failed(status));
 }
 
 /* ---- TXT ---- */
