@@ -65,7 +65,7 @@ static const char schema_shadow[] =
 
 static const char *const steps[] = {schema_1,      trace_sqlite_schema, policy_cache_sqlite_schema,
                                     schema_serial, schema_success,      schema_shadow};
-static const struct sqlite_schema schema = {"notification queue", steps, sizeof steps / sizeof steps[0]};
+const struct sqlite_schema jobs_sqlite_schema = {"notification queue", steps, sizeof steps / sizeof steps[0]};
 
 const char *job_state_name(enum job_state state)
 {
@@ -95,10 +95,10 @@ enum result jobs_open(const struct config *config, enum store_mode mode, struct 
     else if (access(path, R_OK) < 0)
         r = data_dir_fail("open the notification queue", path, err);
     if (r == RESULT_OK && mode == STORE_READ_WRITE)
-        r = sqlite_writer_open(path, &schema, busy_timeout, &j->writer, err);
+        r = sqlite_writer_open(path, &jobs_sqlite_schema, busy_timeout, &j->writer, err);
     if (r == RESULT_OK)
-        r = sqlite_pool_open(path, mode == STORE_READ_ONLY ? SQLITE_READ_ONLY : SQLITE_READER, &schema, busy_timeout,
-                             &j->readers, err);
+        r = sqlite_pool_open(path, mode == STORE_READ_ONLY ? SQLITE_READ_ONLY : SQLITE_READER, &jobs_sqlite_schema,
+                             busy_timeout, &j->readers, err);
     mem_free(&path);
     if (r != RESULT_OK)
         jobs_close(&j);

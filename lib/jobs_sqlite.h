@@ -8,6 +8,8 @@
 
 struct jobs_waiting; /* jobs_sqlite_events.c: lines about jobs that are not written yet */
 
+extern const struct sqlite_schema jobs_sqlite_schema;
+
 struct jobs {
     char *dir;
     msec_t horizon;               /* no receipt is due later than this from now, unless the clock went back */

@@ -135,7 +135,7 @@ static const char schema_by_smtp[] = "ALTER TABLE messages ADD COLUMN by_smtp IN
 static const char *const steps[] = {schema_1,        trace_sqlite_schema, policy_cache_sqlite_schema,
                                     schema_fetching, schema_shadow,       schema_serial,
                                     schema_reports,  stops_sqlite_schema, schema_by_smtp};
-static const struct sqlite_schema schema = {"store", steps, sizeof steps / sizeof steps[0]};
+const struct sqlite_schema store_sqlite_schema = {"store", steps, sizeof steps / sizeof steps[0]};
 
 static enum result make_dirs(const struct store *s, struct error *err)
 {
@@ -156,10 +156,10 @@ static enum result open_database(struct store *s, enum store_mode mode, msec_t b
     else if (access(path, R_OK) < 0)
         r = data_dir_fail("open the store", path, err);
     if (r == RESULT_OK && mode == STORE_READ_WRITE)
-        r = sqlite_writer_open(path, &schema, busy_timeout, &s->writer, err);
+        r = sqlite_writer_open(path, &store_sqlite_schema, busy_timeout, &s->writer, err);
     if (r == RESULT_OK)
-        r = sqlite_pool_open(path, mode == STORE_READ_ONLY ? SQLITE_READ_ONLY : SQLITE_READER, &schema, busy_timeout,
-                             &s->readers, err);
+        r = sqlite_pool_open(path, mode == STORE_READ_ONLY ? SQLITE_READ_ONLY : SQLITE_READER, &store_sqlite_schema,
+                             busy_timeout, &s->readers, err);
     mem_free(&path);
     return r;
 }

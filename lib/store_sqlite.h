@@ -22,6 +22,8 @@ struct store {
     msec_t swept;                 /* by clock_mono(); 0: not yet */
 };
 
+extern const struct sqlite_schema store_sqlite_schema;
+
 /* Hands a change to the writer; fails if there is none. Frees the change, at once or when it is done. */
 enum result store_do(struct store *s, struct sqlite_change *c, store_done *done, void *arg, struct error *err);
 

@@ -21,13 +21,7 @@ my ($world, $a, $b, $c);
     $b = $world->site('b', config => {'bridge.answer-within' => '300ms'});
     $c = $world->site('c', config => {'bridge.answer-within' => '300ms', 'bridge.clock-skew' => '1d'});    # takes it from wrong clocks, too
 }
-my %slow;
-for my $site ($b, $c) {
-    my $name = $site->{name};
-    $slow{$name} = Pontoon::Test::SlowMta->start(address => $site->address, port => $world->port($site->address),
-        to => $site->mta->endpoint('inject'), dir => $world->mkdir("slow-$name"), holds => []);
-    $site->{settings}{'bridge.mta'} = $slow{$name}->endpoint;
-}
+my %slow = map { ($_->{name} => Pontoon::Test::SlowMta->in_front_of($world, $_, 'inject')) } $b, $c;
 
 # What clock the daemons of a site have: "+0", "+23h", "-1d".
 sub set_clock {

@@ -12,13 +12,10 @@ my $world = new_world();
 my %busy  = ('store.lease' => '1s', 'store.busy-timeout' => '300ms');
 my $a = $world->site('a', config => \%busy);
 my $b = $world->site('b', config => {'bridge.busy-timeout' => '300ms', 'bridge.answer-within' => '1s', 'bridge.not-migrated' => ['dave@b.test']});
-my %slow;
-for my $at ([$a, 'return', 'store.mta'], [$b, 'inject', 'bridge.mta']) {
-    my ($site, $listener, $parameter) = @$at;
-    $slow{$listener} = Pontoon::Test::SlowMta->start(address => $site->address, port => $world->port($site->address),
-        to => $site->mta->endpoint($listener), dir => $world->mkdir("slow-$listener"), holds => []);
-    $site->{settings}{$parameter} = $slow{$listener}->endpoint;
-}
+my %slow = (
+    return => Pontoon::Test::SlowMta->in_front_of($world, $a, 'return'),
+    inject => Pontoon::Test::SlowMta->in_front_of($world, $b, 'inject'),
+);
 my $stored = Pontoon::Test::Disk->mount($a->dir . '/store', size => '6m');
 my $queued = Pontoon::Test::Disk->mount($b->dir . '/bridge', size => '4m');
 $world->start;

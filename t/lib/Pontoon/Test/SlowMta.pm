@@ -37,6 +37,15 @@ sub start {
     return bless {%o, proc => $proc}, $class;
 }
 
+# In front of a listener of a site's MTA (`return`, `inject`), as the site's configuration then has it.
+sub in_front_of {
+    my ($class, $world, $site, $listener) = @_;
+    my $self = $class->start(address => $site->address, port => $world->port($site->address), to => $site->mta->endpoint($listener),
+        dir => $world->mkdir("slow-$listener-$site->{name}"), holds => []);
+    $site->{settings}{$listener eq 'return' ? 'store.mta' : 'bridge.mta'} = $self->endpoint;
+    return $self;
+}
+
 sub endpoint { "$_[0]{address}:$_[0]{port}" }
 
 # From now on all hold this back, until let_go().
