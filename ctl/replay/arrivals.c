@@ -167,3 +167,17 @@ void arrivals_take_here(struct arrivals *a, const char *message, size_t len, con
     take(a, &w);
     token_arrival_free(&w.arrival);
 }
+
+void arrivals_take_late(struct arrivals *a, const char *message, size_t len, const char *const *rcpts, size_t nrcpts)
+{
+    struct waiting w;
+    struct error err;
+    bool lacks = false;
+    begin(a, message, len, rcpts, nrcpts, &w);
+    if (w.arrival.found &&
+        ledger_lacks(a->ledger, w.arrival.copy, nrcpts > 0 ? rcpts[0] : NULL, &lacks, &err) != RESULT_OK)
+        log_warning("%s", err.text);
+    if (lacks)
+        take(a, &w);
+    token_arrival_free(&w.arrival);
+}

@@ -33,6 +33,9 @@ void arrivals_take(struct arrivals *a, const char *message, size_t len, const ch
 /* The same for the loop's thread. */
 void arrivals_take_here(struct arrivals *a, const char *message, size_t len, const char *const *rcpts, size_t nrcpts);
 
+/* What came while nobody looked: is taken if it is this run's, and its recipient lacks it. */
+void arrivals_take_late(struct arrivals *a, const char *message, size_t len, const char *const *rcpts, size_t nrcpts);
+
 uint64_t arrivals_reached(const struct arrivals *a); /* recipients that have it, each counted once */
 uint64_t arrivals_count(const struct arrivals *a);   /* messages that came */
 msec_t arrivals_last(const struct arrivals *a);      /* clock_mono() of the last, or of the beginning */

@@ -284,6 +284,17 @@ void ledger_arrived(struct ledger *l, const struct ledger_arrival *a, unsigned *
         count_rcpt(l, a, a->rcpts[i], new_r);
 }
 
+enum result ledger_lacks(struct ledger *l, uint64_t copy, const char *address, bool *lacks_r, struct error *err)
+{
+    struct sqlite_stmt *st =
+        stmt_begin(l->db, "SELECT 1 FROM rcpts WHERE copy = ?1 AND (?2 IS NULL OR address = ?2 COLLATE"
+                          " NOCASE) AND arrived = 0 LIMIT 1");
+    stmt_bind_int(st, (int64_t)copy);
+    stmt_bind_text(st, address);
+    *lacks_r = stmt_row(st);
+    return stmt_end(st, err);
+}
+
 void ledger_stray(struct ledger *l, msec_t when, const char *what)
 {
     struct sqlite_stmt *st = begin(l, "INSERT INTO strays (arrived, what) VALUES (?, ?)");

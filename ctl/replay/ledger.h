@@ -67,6 +67,8 @@ struct ledger_arrival {
 };
 /* *new_r: how many recipients got it for the first time. */
 void ledger_arrived(struct ledger *l, const struct ledger_arrival *a, unsigned *new_r);
+/* Whether `address` (NULL: any of the copy's recipients) has not got it yet. */
+enum result ledger_lacks(struct ledger *l, uint64_t copy, const char *address, bool *lacks_r, struct error *err);
 /* Something arrived that is none of this run's, or lost its token. */
 void ledger_stray(struct ledger *l, msec_t when, const char *what);
 

@@ -30,6 +30,8 @@ struct maildirs {
     struct loop *loop;
     struct arrivals *arrivals;
     uint64_t max_size;
+    bool resumed;
+    bool adding;    /* what is found lay there before */
     char **folders; /* each a new/ or a cur/ */
     size_t nfolders;
     uint64_t *seen; /* open addressing; 0: empty */
@@ -123,7 +125,7 @@ static void take_message(struct maildirs *m, const char *data, size_t len)
     bool known = header_find(data, above, "X-Original-To", address, sizeof address) ||
                  header_find(data, above, "Delivered-To", address, sizeof address) ||
                  header_find(data, above, "Envelope-To", address, sizeof address);
-    arrivals_take_here(m->arrivals, buf_str(&wire), wire.len, &rcpt, known ? 1 : 0);
+    (m->adding ? arrivals_take_late : arrivals_take_here)(m->arrivals, buf_str(&wire), wire.len, &rcpt, known ? 1 : 0);
     buf_free(&wire);
 }
 
@@ -197,16 +199,20 @@ static void on_inotify(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-/* What lies in it already is seen, not taken. */
+/* What lies in it already is seen; only a resumed run has a use for it. */
 static void pass_by(struct maildirs *m, const char *folder)
 {
     DIR *dir = opendir(folder);
     if (dir == NULL)
         return;
+    m->adding = true;
     for (struct dirent *d; (d = readdir(dir)) != NULL;) {
-        if (d->d_name[0] != '.')
+        if (m->resumed)
+            look_at_file(m, folder, d->d_name);
+        else if (d->d_name[0] != '.')
             see(m, key_of(folder, d->d_name));
     }
+    m->adding = false;
     closedir(dir);
 }
 
@@ -273,12 +279,13 @@ enum result maildirs_add(struct maildirs *m, const char *path, struct error *err
     return r;
 }
 
-struct maildirs *maildirs_new(struct loop *loop, struct arrivals *arrivals, uint64_t max_size)
+struct maildirs *maildirs_new(struct loop *loop, struct arrivals *arrivals, uint64_t max_size, bool resumed)
 {
     struct maildirs *m = mem_zero(1, sizeof *m);
     m->loop = loop;
     m->arrivals = arrivals;
     m->max_size = max_size;
+    m->resumed = resumed;
     m->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     m->timer = loop_timer_new(loop, on_timer, m);
     loop_timer_set(m->timer, LOOK_EVERY);

@@ -402,7 +402,8 @@ static enum result open_watchers(struct run *r, const char *folder)
     }
     r->maildirs = maildirs_new(r->loop, r->arrivals,
                                r->o->sinks[0].max_size != 0 ? r->o->sinks[0].max_size
-                                                            : 2 * (uint64_t)r->o->input.max_size + 65536);
+                                                            : 2 * (uint64_t)r->o->input.max_size + 65536,
+                               r->o->resume);
     for (size_t i = 0; i < r->o->nmaildirs; i++) {
         if (maildirs_add(r->maildirs, r->o->maildirs[i], r->err) != RESULT_OK)
             return r->err->result;

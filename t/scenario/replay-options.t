@@ -4,6 +4,7 @@
 use Pontoon::Test;
 use Pontoon::Test::Corpus;
 use Pontoon::Test::Recorder;
+use DBI;
 use JSON::PP ();
 use Time::HiRes qw(time);
 
@@ -170,6 +171,34 @@ $watching->wait_end(30);
 $report = JSON::PP::decode_json(do { local (@ARGV, $/) = ($world->dir . '/watching.json'); <> });
 is_deeply [map { $report->{ways}[0]{$_} } qw(arrived missing doubled altered)], [3, 0, 0, 0], 'a Maildir, by rename, by link, in two pieces: all three' or diag explain $report->{findings};
 is $report->{strays}, 0, 'and what was there before does not count';
+
+# Killed; one message comes while nobody looks, the others when the run is resumed.
+unlink glob $world->dir . '/recorded/*';
+my $taken = 0;
+sub deliver {
+    my @new = sort { $a->{content} cmp $b->{content} } $recorder->mails('bob@b.test');
+    for my $mail (@new[$taken .. $#new]) {
+        $world->write("box/tmp/r$taken.h", $mail->{content} =~ s/\r\n/\n/gr);
+        rename "$box/tmp/r$taken.h", "$box/new/r$taken.h" or die;
+        $taken++;
+    }
+}
+my @watched = ('--to', $recorder->endpoint, '--maildir', $box, '--from', '<>', '--rcpt', 'bob@b.test', '--wait', '30s', '--linger', '300ms',
+    '--journal', $world->dir . '/watched', '--json', $world->dir . '/watching.json', '--concurrency', 1);
+$watching = Pontoon::Test::Proc->start(name => 'pontoon-replay', output => $world->dir . '/watching.log', argv => [$replay, @watched, '--rate', '1', $three]);
+wait_for('one to be taken and noted', sub {
+    my $db = DBI->connect('dbi:SQLite:' . $world->dir . '/watched/journal.db', '', '', {PrintError => 0}) // return;
+    return ($db->selectrow_array('SELECT count(*) FROM copies WHERE state = 1') // 0) >= 1;
+});
+$watching->kill9;
+deliver();
+$watching = Pontoon::Test::Proc->start(name => 'pontoon-replay', output => $world->dir . '/watching.log', argv => [$replay, @watched, '--resume', $three]);
+wait_for('the others', sub { $recorder->mails('bob@b.test') >= 3 });
+deliver();
+$watching->wait_end(30);
+$report = JSON::PP::decode_json(do { local (@ARGV, $/) = ($world->dir . '/watching.json'); <> });
+is_deeply [map { $report->{ways}[0]{$_} } qw(arrived missing doubled altered)], [3, 0, 0, 0], 'killed and resumed: what came in between was found'
+    or diag explain $report;
 
 # ---- killed, and resumed ----
 
