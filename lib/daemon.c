@@ -311,6 +311,10 @@ void daemon_run(struct daemon *d)
 
 void daemon_end(struct daemon *d)
 {
+    /* The loop gives signals their default action back: one that comes twice, or late, must not make of an orderly end a violent one. */
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
     log_info("daemon stopped");
     loop_free(&d->loop);
     config_free(&d->config);
