@@ -3,11 +3,15 @@
 
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
-enum { RULES_NAMED_MAX = 10 }; /* in one line */
+enum {
+    RULES_NAMED_MAX = 10, /* in one line */
+    RESUBMISSIONS_MAX = 10,
+};
 
 enum fate {
     FATE_STORED,
@@ -187,12 +191,40 @@ static enum fate delete_recipients(struct session *s, struct store *store, const
     return FATE_STORED;
 }
 
-/* A copy that could not be made is no reason to keep mail waiting. */
-static enum divert_end fail(struct session *s, const struct error *err)
+/*
+ * Whether the store may have this message already: a client that did not get our answer comes again, with what it was stored
+ * under. Its bytes can't be asked for, as they could not be kept.
+ */
+static bool came_before(const struct session *s, struct store *store)
 {
     const struct message *m = &s->m;
-    bool tempfail = m->settings->tempfail && session_count(s, RULES_DIVERT) > 0;
-    log_error("%s: pontoon=%s, the store can't take it: %s; %s", queue_id(m), m->id, err->text,
+    struct store_entries *found;
+    struct error err;
+    bool before = false;
+    if (m->message_id[0] == '\0' || m->settings->resubmission_window == 0 ||
+        store_find(store, m->message_id, RESUBMISSIONS_MAX, &found, &err) != RESULT_OK)
+        return false;
+    char *client = describe_client(s);
+    for (size_t i = 0; i < found->n && !before; i++) {
+        const struct store_entry *e = &found->entries[i];
+        before = !e->shadow && e->created >= clock_now() - m->settings->resubmission_window &&
+                 strcmp(e->client, client) == 0 && strcmp(e->login, m->login != NULL ? m->login : "") == 0 &&
+                 strcmp(e->envelope.sender, m->envelope.sender) == 0;
+    }
+    mem_free(&client);
+    store_entries_free(&found);
+    return before;
+}
+
+/* A copy that could not be made is no reason to keep mail waiting; that it may have been made before is one. */
+static enum divert_end fail(struct session *s, struct store *store, const struct error *err)
+{
+    const struct message *m = &s->m;
+    bool diverts = session_count(s, RULES_DIVERT) > 0;
+    bool before = diverts && came_before(s, store);
+    bool tempfail = before || (m->settings->tempfail && diverts);
+    log_error("%s: pontoon=%s, the store can't take it: %s; %s%s", queue_id(m), m->id, err->text,
+              before ? "it may have it from an earlier attempt: " : "",
               tempfail ? "the client is asked to come again" : "it goes by SMTP");
     divert_log(s, 0, 0, tempfail ? "status=tempfail (store failure)" : "status=smtp (store failure)");
     return tempfail ? DIVERT_TEMPFAIL : DIVERT_CONTINUE;
@@ -286,7 +318,7 @@ enum divert_end divert_message(struct session *s, struct store *store, const str
     enum divert_end end = DIVERT_CONTINUE;
     bool some = session_finish_content(s);
     if (s->m.reason == NULL && s->m.failed.result != RESULT_OK)
-        return fail(s, &s->m.failed);
+        return fail(s, store, &s->m.failed);
     if (!some) {
         divert_log_untouched(s);
         return DIVERT_CONTINUE;
@@ -295,7 +327,7 @@ enum divert_end divert_message(struct session *s, struct store *store, const str
     case PUT_DONE: put_shadow(s, store, &o); break;
     case PUT_MTA_GONE: end = DIVERT_TEMPFAIL; break; /* should it hear us: the client comes again, and is known */
     case PUT_DRAINED: return leave(s, &err);
-    case PUT_FAILED: return fail(s, &err);
+    case PUT_FAILED: return fail(s, store, &err);
     }
     divert_log(s, o.diverted, o.shadow, o.note.len > 0 ? buf_str(&o.note) : NULL);
     buf_free(&o.note);

@@ -5,7 +5,8 @@ use DBI;
 
 for my $choice (qw(smtp tempfail)) {
     my ($world, $a, $b) = two_sites(a => {config => {'milter.on-store-failure' => $choice, 'store.busy-timeout' => '500ms'}});
-    $a->submit(from => 'alice@a.test', to => ['bob@b.test'], message => Pontoon::Test::Mail->plain);
+    my $before = Pontoon::Test::Mail->plain(subject => 'before');
+    $a->submit(from => 'alice@a.test', to => ['bob@b.test'], message => $before);
     $b->wait_mail('bob', 1);
     $a->wait_settled;
 
@@ -13,6 +14,8 @@ for my $choice (qw(smtp tempfail)) {
     my $lock = DBI->connect("dbi:SQLite:dbname=$file", '', '', {RaiseError => 1});
     $lock->do('BEGIN EXCLUSIVE');
     my $message = Pontoon::Test::Mail->plain(subject => 'locked');
+    is $a->client->send(from => 'alice@a.test', to => ['bob@b.test'], message => $before)->{code}, 451,
+        "$choice: what the store has from before is not sent by SMTP: the client did not hear us";
     if ($choice eq 'smtp') {
         is $a->client->send(from => 'alice@a.test', to => ['carol@b.test'], message => $message)->{code}, 250, 'smtp: taken';
         my ($mail) = $b->wait_mail('carol', 1);
@@ -30,7 +33,10 @@ for my $choice (qw(smtp tempfail)) {
     my $mail = ($b->wait_mail('bob', 2))[-1];
     like join('', $mail->trace), qr/pontoon/, "$choice: unlocked, over the bridge again";
     $a->wait_settled;
+    is $a->client->send(from => 'alice@a.test', to => ['bob@b.test'], message => $before)->{code}, 250, "$choice: now it is taken";
+    like $a->log_after(0), qr/it may have it from an earlier attempt/, 'the log says why it was not';
     is scalar($b->mailbox('carol')), 1, "$choice: once";
+    is scalar($b->mailbox('bob')),   2, "$choice: this one too";
     $world->nothing_broke;
 }
 done_testing;

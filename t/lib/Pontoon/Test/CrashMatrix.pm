@@ -208,6 +208,9 @@ sub expected {
 
 sub drain {
     my ($self) = @_;
+    for my $mta (map { $_->postfix } @{$self->{senders}}) {
+        wait_until(sub { !$mta->queue || !$mta->flush }, 30);    # what an MTA puts off, it may put off for a minute
+    }
     my $want = 3 * keys %{$self->{messages}};
     wait_until(sub {
         my $there = 0;
