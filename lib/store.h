@@ -269,7 +269,7 @@ struct store_body; /* an open message: trace + body as one run of bytes; needs n
 /* Opens what `aud` may fetch. *body_r only with STORE_ACCESS_OK. */
 enum result store_body_open(struct store *store, const char *id, const char *aud, enum store_access *access_r,
                             struct store_body **body_r, struct error *err);
-/* Opens for our own use (return, DSN): any state. */
+/* Opens for our own use (return, DSN): any state. RESULT_PERM: settled. RESULT_TEMP: its file is gone, or can't be read now. */
 enum result store_body_open_local(struct store *store, const char *id, struct store_body **body_r, struct error *err);
 uint64_t store_body_size(const struct store_body *b);
 const uint8_t *store_body_digest(const struct store_body *b);

@@ -107,6 +107,11 @@ static enum result open_body(struct store *s, const char *id, const char *aud, e
     enum result r = try_open(s, id, aud, access_r, body_r, &missing, err);
     if (missing) /* settled between our look at the row and at the file, most likely: then the row says so now */
         r = try_open(s, id, aud, access_r, body_r, &missing, err);
+    if (missing && r != RESULT_OK) {
+        const struct error lost = *err;
+        r = error_set(err, RESULT_TEMP, "%s: was the store restored without bodies/? It goes on when the file is back",
+                      lost.text);
+    }
     return r;
 }
 

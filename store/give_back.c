@@ -56,6 +56,7 @@ struct task {
     struct work *work;
     struct local_mta_delivery *delivery;
     bool ascii; /* the MTA takes no SMTPUTF8 */
+    bool bare;  /* a DSN without the message, which can't be read */
 
     /* It is over, and is being noted: again and again, if the store can't be written, as the MTA has the message. */
     struct outcome news;         /* of its recipients; */
@@ -139,6 +140,15 @@ static void note(void *arg)
         loop_relay_done(relay, err.result, &err);
 }
 
+/*
+ * What can't be read may come back (a disk, a backup), so it waits as long as an undecided message would. Whoever reads our DSN then
+ * knows more than we do.
+ */
+static bool is_lost(const struct task *t, const struct local_mta_answer *a)
+{
+    return a->unreadable && t->kind == &returns && clock_now() >= t->work->entry->expires;
+}
+
 /* The news for one recipient of a task; answers are by recipient for returns, one for all for DSNs. */
 static void add_news(struct task *t, const struct local_mta_answer *answers, size_t n, const char *relay)
 {
@@ -147,6 +157,10 @@ static void add_news(struct task *t, const struct local_mta_answer *answers, siz
         struct outcome_news news = {.dsn = a->dsn, .text = a->text, .peer = relay};
         news.event =
             a->result == RESULT_OK ? t->kind->done : (a->result == RESULT_PERM ? t->kind->failed : t->kind->later);
+        if (is_lost(t, a)) {
+            news.event = t->kind->failed;
+            news.dsn = "5.3.0";
+        }
         outcome_add(&t->news, t->owner->ctx->config, t->work->entry, work_rcpt(t->work, i), &news);
     }
 }
@@ -204,6 +218,11 @@ static void sent(void *arg, const struct local_mta_answer *answers, size_t n, co
         begin(t);
         return;
     }
+    if (t->kind->what != NULL && answers[0].unreadable && !t->bare) {
+        t->bare = true;
+        begin(t);
+        return;
+    }
     if (t->kind->what != NULL)
         log_info("%s: %s to <%s>: %s (%s), pontoon=%s", outcome_log_id(e), t->kind->what, e->envelope.sender,
                  answers[0].result == RESULT_OK ? "sent" : result_name(answers[0].result), answers[0].text, e->id);
@@ -213,7 +232,7 @@ static void sent(void *arg, const struct local_mta_answer *answers, size_t n, co
 /* Nothing could be handed over, or nothing needs to be. */
 static void end_early(struct task *t, enum result result, const char *dsn, const char *text)
 {
-    struct local_mta_answer a = {.result = result};
+    struct local_mta_answer a = {.result = result, .unreadable = result == RESULT_TEMP};
     snprintf(a.dsn, sizeof a.dsn, "%s", dsn);
     snprintf(a.text, sizeof a.text, "%s", text);
     settle_task(t, &a, 1, NULL);
@@ -232,18 +251,31 @@ static void fill_return(struct local_mta_message *m, const struct work *w, struc
     m->body = body;
 }
 
+/* What is to be handed over. *body_r stays NULL for a DSN that goes without the message. */
+static enum result open_message(struct task *t, struct store_body **body_r, struct error *err)
+{
+    const struct store_entry *e = t->work->entry;
+    if (t->bare)
+        return RESULT_OK;
+    enum result r = t->kind == &returns && FAILPOINT(return_begin)
+                        ? error_set(err, RESULT_TEMP, "disk I/O error")
+                        : store_body_open_local(t->owner->ctx->store, e->id, body_r, err);
+    if (r == RESULT_OK)
+        return r;
+    log_error("%s: can't open the stored message: %s, pontoon=%s", outcome_log_id(e), err->text, e->id);
+    if (r != RESULT_TEMP || t->kind->what == NULL)
+        return r;
+    t->bare = true;
+    return RESULT_OK;
+}
+
 static void begin(struct task *t)
 {
     struct give_back *g = t->owner;
     const struct work *w = t->work;
     struct store_body *body = NULL;
     struct error err;
-    enum result r = t->kind == &returns && FAILPOINT(return_begin)
-                        ? error_set(&err, RESULT_TEMP, "disk I/O error")
-                        : store_body_open_local(g->ctx->store, w->entry->id, &body, &err);
-    if (r != RESULT_OK) {
-        log_error("%s: can't open the stored message: %s, pontoon=%s", outcome_log_id(w->entry), err.text,
-                  w->entry->id);
+    if (open_message(t, &body, &err) != RESULT_OK) {
         end_early(t, RESULT_TEMP, "4.3.0", err.text);
         return;
     }

@@ -94,6 +94,8 @@ static void give_up(struct local_mta_delivery *d, const char *dsn, const char *t
 {
     log_error("can't hand a message to %s: %s", d->relay, text);
     fail_open(d, RESULT_TEMP, dsn, text);
+    for (size_t i = 0; i < d->m.envelope.nrcpts; i++)
+        d->answers[i].unreadable = d->accepted[i];
     finish(d);
 }
 

@@ -21,7 +21,8 @@ struct local_mta_message {
 
 struct local_mta_answer {
     enum result result;
-    bool unknown; /* the final dot was sent and not answered: the MTA may have it */
+    bool unreadable; /* what is stored can't be read, or is not what it was */
+    bool unknown;    /* the final dot was sent and not answered: the MTA may have it */
     char dsn[ERROR_DSN_MAX];
     char text[REPLY_TEXT_MAX + 1];
 };

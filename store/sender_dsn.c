@@ -101,7 +101,15 @@ static void fill_envelope(struct envelope *e, const char *sender, bool smtputf8,
     envelope_add_rcpt(e, sender, "NEVER", NULL);
 }
 
-static void write_parts(struct local_mta_message *m, struct dsn *d, bool full, bool eight_bit, struct store_body **body)
+/* What we know of the header of a message that can't be read. Returns the length. */
+static size_t write_known_header(const char *message_id, char text[HEADER_MAX])
+{
+    int n = message_id[0] ? snprintf(text, HEADER_MAX, "Message-ID: %s\r\n", message_id) : 0;
+    return n > 0 && n < HEADER_MAX ? (size_t)n : 0;
+}
+
+static void write_parts(struct local_mta_message *m, struct dsn *d, bool full, bool eight_bit, const char *message_id,
+                        struct store_body **body)
 {
     if (full) {
         dsn_write_begin(&m->head, d, true, eight_bit);
@@ -109,7 +117,7 @@ static void write_parts(struct local_mta_message *m, struct dsn *d, bool full, b
         *body = NULL;
     } else {
         char *header = mem_alloc(HEADER_MAX);
-        size_t len = read_header(*body, header);
+        size_t len = *body != NULL ? read_header(*body, header) : write_known_header(message_id, header);
         eight_bit = has_8bit(header, len);
         dsn_write_begin(&m->head, d, false, eight_bit);
         dsn_write_header(&m->head, d, header, len);
@@ -144,8 +152,8 @@ bool sender_dsn_write(const struct config *config, const struct store_entry *ent
         memset(m, 0, sizeof *m);
         buf_init(&m->head, DSN_TEXT_MAX);
         buf_init(&m->tail, DSN_TEXT_MAX);
-        bool full = !ascii && dsn_wants_full(action, entry->envelope.ret, entry->size, limit);
-        write_parts(m, &d, full, entry->envelope.body == BODY_8BITMIME, &body);
+        bool full = body != NULL && !ascii && dsn_wants_full(action, entry->envelope.ret, entry->size, limit);
+        write_parts(m, &d, full, entry->envelope.body == BODY_8BITMIME, entry->message_id, &body);
     }
     for (size_t i = 0; i < n; i++)
         mem_release((char *)(uintptr_t)rcpts[i].remote_mta);
