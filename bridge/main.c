@@ -17,6 +17,7 @@
 #include "bridge/slots.h"
 #include "bridge/witness.h"
 #include "lib/daemon.h"
+#include "lib/figures.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -37,6 +38,7 @@ struct main {
     struct context ctx;
     struct tls_server *tls;
     struct http_server *server;
+    struct figures *figures;
     struct loop_timer *purge_timer, *drain_timer;
     msec_t drain_until;
 };
@@ -194,6 +196,13 @@ static void start_witness(struct context *ctx)
     must(witness_start(ctx->config, &ctx->witness, &err), &err);
 }
 
+static json_t *figures(void *arg)
+{
+    const struct context *ctx = arg;
+    return json_pack("{s:o, s:i, s:i}", "limits", limits_json(ctx->peers->all), "under_way",
+                     (int)intake_count(ctx->intake, false), "shadows_under_way", (int)intake_count(ctx->intake, true));
+}
+
 static void open_parts(struct main *m)
 {
     struct context *ctx = &m->ctx;
@@ -217,6 +226,7 @@ static void open_parts(struct main *m)
     ctx->receipts = receipts_new(ctx);
     must(deliveries_take_up(ctx->deliveries, &err), &err);
     say_if_closed(config);
+    m->figures = figures_serve(ctx->loop, config_string(config, "bridge.directory"), figures, ctx);
     m->purge_timer = loop_timer_new(ctx->loop, purge, m);
     loop_timer_set(m->purge_timer, PURGE_SOON);
 }
@@ -273,6 +283,7 @@ static void close_parts(struct main *m)
     loop_timer_free(&m->purge_timer);
     loop_timer_free(&m->drain_timer);
     http_server_free(&m->server);
+    figures_free(&m->figures);
     deliveries_free(&m->ctx.deliveries);
     batches_free(&m->ctx.batches);
     notifications_free(&m->ctx.notifications);

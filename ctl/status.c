@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ctl/ctl.h"
+#include "ctl/figures.h"
 #include "ctl/probe.h"
 #include "ctl/show.h"
 #include "ctl/site.h"
@@ -22,6 +23,14 @@ struct daemon_socket {
 struct daemon_sockets {
     struct daemon_socket *list;
     size_t n;
+};
+
+/* What there is to say. */
+struct facts {
+    struct store_stats store;
+    struct jobs_stats jobs;
+    json_t *store_figures, *bridge_figures; /* of running daemons, or NULL */
+    struct daemon_sockets sockets;
 };
 
 static void look_at(struct daemon_sockets *s, const char *program, const char *endpoint)
@@ -101,18 +110,21 @@ static json_t *sockets_json(const struct daemon_sockets *s)
     return a;
 }
 
-static void print_json(const struct site *site, const struct store_stats *store, const struct jobs_stats *jobs,
-                       const struct daemon_sockets *sockets)
+static void print_json(const struct site *site, const struct facts *f)
 {
     json_t *o = json_object();
     json_object_set_new(o, "version", json_string(PACKAGE_VERSION));
     json_object_set_new(o, "time", show_json_when(clock_now()));
     json_object_set_new(o, "config", show_json_text(config_path(site->config)));
-    json_object_set_new(o, "store", store_json(site, store));
-    json_object_set_new(o, "bridge", bridge_json(site, jobs));
+    json_object_set_new(o, "store", store_json(site, &f->store));
+    json_object_set_new(o, "bridge", bridge_json(site, &f->jobs));
+    json_object_set_new(o, "pacer", figures_member(f->store_figures, "pacer"));
+    json_object_set_new(o, "limits",
+                        json_pack("{s:o, s:o}", "store", figures_member(f->store_figures, "limits"), "bridge",
+                                  figures_member(f->bridge_figures, "limits")));
     json_object_set_new(o, "drains", stops_drains_json(site->store));
     json_object_set_new(o, "peers", stops_peers_json(site->store));
-    json_object_set_new(o, "daemons", sockets_json(sockets));
+    json_object_set_new(o, "daemons", sockets_json(&f->sockets));
     show_json_document(stdout, o);
 }
 
@@ -167,18 +179,20 @@ static void print_sockets(const struct daemon_sockets *s)
     show_table_print(&t, stdout, 8);
 }
 
-static void print_text(const struct site *site, const struct store_stats *store, const struct jobs_stats *jobs,
-                       const struct daemon_sockets *sockets)
+static void print_text(const struct site *site, const struct facts *f)
 {
     if (site->store != NULL) {
-        print_store(site, store);
+        print_store(site, &f->store);
+        figures_print(f->store_figures);
         stops_print(site->store);
     }
-    if (site->jobs != NULL)
-        print_bridge(site, jobs);
+    if (site->jobs != NULL) {
+        print_bridge(site, &f->jobs);
+        figures_print(f->bridge_figures);
+    }
     if (site->store == NULL && site->jobs == NULL)
         puts("neither a store nor a bridge queue has been made yet");
-    print_sockets(sockets);
+    print_sockets(&f->sockets);
 }
 
 int ctl_status(const struct ctl *ctl)
@@ -187,17 +201,19 @@ int ctl_status(const struct ctl *ctl)
     int code = site_open(ctl->config_files[0], &site);
     if (code != EX_OK)
         return code;
-    struct store_stats store = {0};
-    struct jobs_stats jobs = {0};
+    struct facts f = {0};
     struct error err;
-    if ((site.store != NULL && store_stats(site.store, &store, &err) != RESULT_OK) ||
-        (site.jobs != NULL && jobs_stats(site.jobs, &jobs, &err) != RESULT_OK)) {
+    if ((site.store != NULL && store_stats(site.store, &f.store, &err) != RESULT_OK) ||
+        (site.jobs != NULL && jobs_stats(site.jobs, &f.jobs, &err) != RESULT_OK)) {
         code = ctl_result_error(&err);
     } else {
-        struct daemon_sockets sockets = {0};
-        look_at_daemons(&sockets, site.config);
-        (ctl->options & CTL_JSON ? print_json : print_text)(&site, &store, &jobs, &sockets);
-        mem_free(&sockets.list);
+        look_at_daemons(&f.sockets, site.config);
+        f.store_figures = figures_ask(config_string(site.config, "store.directory"), PROBE_WAIT);
+        f.bridge_figures = figures_ask(config_string(site.config, "bridge.directory"), PROBE_WAIT);
+        (ctl->options & CTL_JSON ? print_json : print_text)(&site, &f);
+        json_decref(f.store_figures);
+        json_decref(f.bridge_figures);
+        mem_free(&f.sockets.list);
     }
     site_close(&site);
     return code;

@@ -18,6 +18,7 @@ enum {
     LINES_OF_KEY = 20, /* a minute */
     LINES_OF_LIMIT = 60,
     NAMED_MAX = 10, /* keys named in the summary of a minute */
+    TOP = 5,        /* keys named for `pontoon status` */
 };
 
 /* Levels are in thousandths: at `rate` a second that many come in within a millisecond. */
@@ -27,6 +28,7 @@ struct entry {
     int64_t level;
     msec_t when; /* of the level */
     unsigned held;
+    uint64_t refused;
     unsigned said, unsaid; /* lines, in this minute */
     char key[];
 };
@@ -249,6 +251,7 @@ void limit_refused(struct limit *l, const char *key, const char *fmt, ...)
     va_list ap;
     struct entry *e = get(l, key);
     l->refused++;
+    e->refused++;
     if (l->all->timer != NULL && !loop_timer_pending(l->all->timer))
         loop_timer_set(l->all->timer, MINUTE);
     if (e->said >= LINES_OF_KEY || l->said >= LINES_OF_LIMIT) {
@@ -289,6 +292,27 @@ void limits_say(struct limits *all)
         say(l);
 }
 
+/* Who was refused most often, of those in the table. */
+static json_t *top(const struct limit *l)
+{
+    const struct entry *most[TOP], *e;
+    size_t n = 0;
+    TAILQ_FOREACH (e, &l->recent, recent) {
+        size_t i = n < TOP ? n++ : n;
+        for (; i > 0 && most[i - 1]->refused < e->refused; i--) {
+            if (i < TOP)
+                most[i] = most[i - 1];
+        }
+        if (i < TOP)
+            most[i] = e;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; i < n && most[i]->refused > 0; i++)
+        json_array_append_new(list,
+                              json_pack("{s:s, s:I}", "peer", most[i]->key, "refused", (json_int_t)most[i]->refused));
+    return list;
+}
+
 json_t *limits_json(const struct limits *all)
 {
     json_t *list = json_array();
@@ -297,8 +321,8 @@ json_t *limits_json(const struct limits *all)
         if (l->refused == 0 && l->held == 0)
             continue;
         json_array_append_new(list,
-                              json_pack("{s:s, s:I, s:I, s:I}", "name", l->name, "refused", (json_int_t)l->refused,
-                                        "holding", (json_int_t)l->held, "keys", (json_int_t)l->nkeys));
+                              json_pack("{s:s, s:I, s:I, s:I, s:o}", "name", l->name, "refused", (json_int_t)l->refused,
+                                        "holding", (json_int_t)l->held, "keys", (json_int_t)l->nkeys, "top", top(l)));
     }
     return list;
 }

@@ -22,7 +22,8 @@ struct limits *limits_new(struct loop *loop); /* NULL: nothing is said of what w
 void limits_free(struct limits **l);
 /* Lives as long as `all`. `name`: the parameter's, a literal. */
 struct limit *limits_add(struct limits *all, const char *name);
-/* An array, one object a limit that is in use: name, refused (since the start), holding, keys. */
+/* An array, one object a limit that is in use: name, refused (since the start), holding, keys, top (peers that
+   were refused most often: peer, refused). */
 json_t *limits_json(const struct limits *all);
 
 /* The key of an address: itself; of an IPv6 address its /64, which is what one host may choose from. */

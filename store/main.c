@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/daemon.h"
+#include "lib/figures.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/stops.h"
@@ -33,6 +34,7 @@ struct main {
     struct context ctx;
     struct tls_server *tls;
     struct http_server *server;
+    struct figures *figures;
     struct loop_timer *purge_timer, *drain_timer, *alive_timer;
     msec_t drain_until, drain_peers_until;
 };
@@ -187,6 +189,12 @@ static void read_secrets(struct context *ctx)
     must(token_secret_load(config_string(ctx->config, "store.token-secret"), &ctx->secret, &err), &err);
 }
 
+static json_t *figures(void *arg)
+{
+    const struct context *ctx = arg;
+    return json_pack("{s:o, s:o}", "limits", limits_json(ctx->peers->all), "pacer", pacing_json(ctx->pacing));
+}
+
 static void open_parts(struct main *m)
 {
     struct context *ctx = &m->ctx;
@@ -207,6 +215,7 @@ static void open_parts(struct main *m)
     ctx->pacing = pacing_new(ctx);
     must(give_back_new(ctx, &ctx->give_back, &err), &err);
     must(notifier_new(ctx, &ctx->notifier, &err), &err);
+    m->figures = figures_serve(ctx->loop, config_string(config, "store.directory"), figures, ctx);
     m->purge_timer = loop_timer_new(ctx->loop, purge, m);
     loop_timer_set(m->purge_timer, PURGE_SOON);
 }
@@ -276,6 +285,7 @@ static void close_parts(struct main *m)
     loop_timer_free(&m->alive_timer);
     loop_timer_free(&m->drain_timer);
     http_server_free(&m->server);
+    figures_free(&m->figures);
     notifier_free(&m->ctx.notifier);
     pacing_free(&m->ctx.pacing);
     breaker_free(&m->ctx.breaker);

@@ -59,6 +59,7 @@ struct pacer {
     struct site *turn; /* whose it is */
     bool exhausted;    /* the turn ended for the bounds in all */
     unsigned out, most_out;
+    msec_t latency; /* in sixteenths of a ms: a mean in which the latest fetch counts a sixteenth */
     uint64_t bytes, timed_out;
     int64_t window;
     unsigned slow, quick, peak; /* fetches, and most that was out, since `looked` */
@@ -283,6 +284,7 @@ static void adapt(struct pacer *p, msec_t now)
 
 void pacer_latency(struct pacer *p, msec_t took, msec_t now)
 {
+    p->latency += took - p->latency / 16;
     if (took > p->s.latency)
         p->slow++;
     else
@@ -362,6 +364,7 @@ struct pacer_figures pacer_figures(const struct pacer *p)
                                   .window = (unsigned)(p->window / UNIT),
                                   .waiting = p->waiting,
                                   .bytes = p->bytes,
+                                  .latency = p->latency / 16,
                                   .most_out = p->most_out,
                                   .timed_out = p->timed_out};
 }

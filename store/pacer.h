@@ -58,6 +58,7 @@ msec_t pacer_run(struct pacer *p, msec_t now);
 struct pacer_figures {
     unsigned out, window, waiting; /* messages; sites that wait */
     uint64_t bytes;
+    msec_t latency;     /* of the latest fetches, about */
     unsigned most_out;  /* since the start */
     uint64_t timed_out; /* tickets, since the start */
 };

@@ -101,3 +101,13 @@ void pacing_latency(struct pacing *p, msec_t took)
 {
     pacer_latency(p->pacer, took, clock_mono());
 }
+
+json_t *pacing_json(const struct pacing *p)
+{
+    struct pacer_figures f = pacer_figures(p->pacer);
+    return json_pack("{s:i, s:i, s:i, s:I, s:i, s:I, s:I, s:I}", "outstanding", (int)f.out, "most_outstanding",
+                     (int)f.most_out, "window", (int)f.window, "window_max",
+                     (json_int_t)config_number(p->ctx->config, "store.pace-messages"), "waiting_domains",
+                     (int)f.waiting, "outstanding_bytes", (json_int_t)f.bytes, "latency_ms", (json_int_t)f.latency,
+                     "timed_out", (json_int_t)f.timed_out);
+}

@@ -5,6 +5,8 @@
 #ifndef PONTOON_STORE_PACING_H
 #define PONTOON_STORE_PACING_H
 
+#include <jansson.h>
+
 #include "store/context.h"
 #include "store/pacer.h"
 
@@ -21,5 +23,8 @@ bool pacing_take(struct pacing *p, struct pacer_queue *q, const char *id, uint64
 void pacing_back(struct pacing *p, const char *site, const char *id);
 /* How long the store took until it could begin to serve. */
 void pacing_latency(struct pacing *p, msec_t took);
+
+/* For `pontoon status`: an object. */
+json_t *pacing_json(const struct pacing *p);
 
 #endif
