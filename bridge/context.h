@@ -14,6 +14,7 @@
 #include "lib/smtp_client.h"
 
 struct arrivals;
+struct busy;
 struct batches;
 struct deliveries;
 struct notifications;
@@ -34,6 +35,7 @@ struct context {
     struct dns *dns;
     struct http_client *http;
     struct discovery *discovery;
+    struct busy *busy; /* stores, by outbound URL, that asked for time */
     struct smtp_pool *mta;
     struct peer_names *peer_names;       /* verified names of notifiers, for XCLIENT */
     struct slots *slots;                 /* who may open a transaction */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/busy.h"
 #include "lib/digest.h"
 #include "lib/failpoint.h"
 #include "lib/log.h"
@@ -18,6 +19,8 @@ enum {
     ATTEMPTS_MAX = 100,   /* in all */
     RESUME_MIN = 100,     /* ms between attempts */
     RESUME_MAX = 5000,
+    PATIENCE =
+        5000, /* ms that a store may ask for (Retry-After) without the message being deferred: it holds a slot of the MTA */
 };
 
 struct fetch {
@@ -82,6 +85,8 @@ static bool on_head(void *arg, const struct http_response *res)
     struct fetch *f = arg;
     char what[200];
     snprintf(what, sizeof what, "%.100s answered HTTP %d", res->peer, res->status);
+    busy_answered(f->ctx->busy, f->policy->outbound[f->url], res->status, res->retry_after,
+                  config_time(f->ctx->config, "bridge.retry-max"));
     if (res->status == 404 || res->status == 410 || res->status == 401 || res->status == 403)
         return refuse(f, FETCH_GONE, what);
     if (res->status != (f->got > 0 ? 206 : 200))
@@ -161,9 +166,36 @@ static void call_done(void *arg, enum result result, const struct http_response 
     }
 }
 
+/* Goes to the next URL that did not ask for time. Returns 0, or how long even the first of them is to be left in peace. */
+static msec_t choose_url(struct fetch *f)
+{
+    msec_t least = 0;
+    for (size_t i = 0; i < f->policy->noutbound; i++) {
+        size_t url = (f->url + i) % f->policy->noutbound;
+        msec_t left = busy_left(f->ctx->busy, f->policy->outbound[url]);
+        if (left == 0) {
+            f->url = url;
+            return 0;
+        }
+        least = least == 0 || left < least ? left : least;
+    }
+    return least;
+}
+
 static void attempt(void *arg)
 {
     struct fetch *f = arg;
+    msec_t wait = choose_url(f);
+    if (wait > PATIENCE) {
+        struct error busy;
+        error_set(&busy, RESULT_TEMP, "the store asked for time (Retry-After): %lld s", (long long)(wait + 999) / 1000);
+        finish(f, FETCH_BROKEN, &busy);
+        return;
+    }
+    if (wait > 0) {
+        loop_timer_set(f->timer, wait);
+        return;
+    }
     const char *base = FAILPOINT(fetch_begin) ? "https://failpoint.invalid" : f->policy->outbound[f->url];
     char *url = mem_printf("%s/messages/%s", base, f->m->id);
     char range[40];

@@ -16,10 +16,12 @@
 #include "bridge/recipients.h"
 #include "bridge/slots.h"
 #include "bridge/witness.h"
+#include "lib/busy.h"
 #include "lib/daemon.h"
 #include "lib/figures.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/sqlite_db.h"
 
 enum {
     REQUEST_HEADER_MAX = 8192,
@@ -199,8 +201,9 @@ static void start_witness(struct context *ctx)
 static json_t *figures(void *arg)
 {
     const struct context *ctx = arg;
-    return json_pack("{s:o, s:i, s:i}", "limits", limits_json(ctx->peers->all), "under_way",
-                     (int)intake_count(ctx->intake, false), "shadows_under_way", (int)intake_count(ctx->intake, true));
+    return json_pack("{s:o, s:i, s:i, s:I}", "limits", limits_json(ctx->peers->all), "under_way",
+                     (int)intake_count(ctx->intake, false), "shadows_under_way", (int)intake_count(ctx->intake, true),
+                     "statements", (json_int_t)stmt_count());
 }
 
 static void open_parts(struct main *m)
@@ -217,6 +220,7 @@ static void open_parts(struct main *m)
     open_mta(ctx);
     ctx->peer_names = peer_names_new(ctx->dns);
     ctx->slots = slots_new(ctx->loop);
+    ctx->busy = busy_new();
     ctx->intake = intake_new(ctx);
     slots_set_limit(ctx->slots, (unsigned)config_number(config, "bridge.mta-connections-per-domain"));
     ctx->arrivals = arrivals_new(ctx->loop, config);
@@ -291,6 +295,7 @@ static void close_parts(struct main *m)
     arrivals_free(&m->ctx.arrivals);
     receipts_free(&m->ctx.receipts);
     slots_free(&m->ctx.slots);
+    busy_free(&m->ctx.busy);
     smtp_pool_free(&m->ctx.mta);
     peer_names_free(&m->ctx.peer_names);
     discovery_free(&m->ctx.discovery);

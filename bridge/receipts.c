@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/busy.h"
 #include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -62,12 +63,13 @@ static void noted(void *arg, enum result result, const struct error *err)
     receipts_kick(owner);
 }
 
-static void note(struct receipt *r, bool told)
+/* `wait`: what the store has asked for at least, if it was not told. */
+static void note(struct receipt *r, bool told, msec_t wait)
 {
     struct context *ctx = r->owner->ctx;
     struct loop_relay *relay = loop_relay_new(ctx->loop, noted, r);
     msec_t next = clock_now() + retry_delay(r->job->attempts + 1, config_time(ctx->config, "bridge.retry-min"),
-                                            config_time(ctx->config, "bridge.retry-max"), 0);
+                                            config_time(ctx->config, "bridge.retry-max"), wait);
     struct error err;
     const struct job_name name = job_name(r->job);
     enum result result = told ? jobs_told(ctx->jobs, &name, loop_relay_done, relay, &err)
@@ -110,18 +112,20 @@ static void answered(void *arg, enum result result, const struct http_response *
     const char *id = r->job->m.id;
     const struct error lost = {.result = RESULT_TEMP, .text = "connection lost"};
     r->call = NULL;
+    msec_t wait = busy_answered(r->owner->ctx->busy, r->policy->outbound[r->url], res->status, res->retry_after,
+                                config_time(r->owner->ctx->config, "bridge.retry-max"));
     if (FAILPOINT(receipt_answered)) {
         result = RESULT_TEMP;
         err = &lost;
     }
     if (result == RESULT_OK && res->status / 100 == 2) {
-        note(r, true);
+        note(r, true, 0);
         return;
     }
     if (result == RESULT_OK && (res->status == 404 || res->status == 410 || res->status == 400 || res->status == 401)) {
         /* Asking again would not change that answer; the sender has settled it without us. */
         log_warning("%s: receipt refused by %s: HTTP %d, dropped, pontoon=%s", id, res->peer, res->status, id);
-        note(r, true);
+        note(r, true, 0);
         return;
     }
     char why[ERROR_TEXT_MAX];
@@ -134,11 +138,20 @@ static void answered(void *arg, enum result result, const struct http_response *
         return;
     }
     log_warning("%s: receipt for %s deferred: %s, pontoon=%s", id, r->job->iss, why, id);
-    note(r, false);
+    note(r, false, wait);
 }
 
 static void post(struct receipt *r)
 {
+    msec_t wait = 0;
+    while (r->url < r->policy->noutbound && (wait = busy_left(r->owner->ctx->busy, r->policy->outbound[r->url])) > 0)
+        r->url++;
+    if (wait > 0) {
+        log_info("%s: receipt for %s deferred: the store asked for time (Retry-After), pontoon=%s", r->job->m.id,
+                 r->job->iss, r->job->m.id);
+        note(r, false, wait);
+        return;
+    }
     const char *base = FAILPOINT(receipt_post) ? "https://failpoint.invalid" : r->policy->outbound[r->url];
     char *url = mem_printf("%s/messages/%s/receipts", base, r->job->m.id);
     r->call = http_client_start(r->owner->ctx->http, &(struct http_call_options){
@@ -167,7 +180,7 @@ static void got_policy(void *arg, enum result result, const struct policy *polic
     }
     log_warning("%s: receipt for %s deferred: %s, pontoon=%s", r->job->m.id, r->job->iss,
                 result == RESULT_OK ? "its policy has no outbound URL" : err->text, r->job->m.id);
-    note(r, false);
+    note(r, false, 0);
 }
 
 static bool under_way(const struct receipts *rs, const struct job *job)
@@ -188,7 +201,7 @@ static void begin(struct receipts *rs, struct job *job)
     rs->list = r;
     rs->count++;
     if (r->body == NULL)
-        note(r, true);
+        note(r, true, 0);
     else
         discovery_get(rs->ctx->discovery, job->iss, false, got_policy, r);
 }

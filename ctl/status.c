@@ -122,6 +122,9 @@ static void print_json(const struct site *site, const struct facts *f)
     json_object_set_new(o, "limits",
                         json_pack("{s:o, s:o}", "store", figures_member(f->store_figures, "limits"), "bridge",
                                   figures_member(f->bridge_figures, "limits")));
+    json_object_set_new(o, "statements",
+                        json_pack("{s:o, s:o}", "store", figures_member(f->store_figures, "statements"), "bridge",
+                                  figures_member(f->bridge_figures, "statements")));
     json_object_set_new(o, "drains", stops_drains_json(site->store));
     json_object_set_new(o, "peers", stops_peers_json(site->store));
     json_object_set_new(o, "daemons", sockets_json(&f->sockets));

@@ -79,4 +79,7 @@ enum result stmt_end(struct sqlite_stmt *st, struct error *err);
 /* For statements without rows: runs and ends. */
 enum result stmt_run(struct sqlite_stmt *st, struct error *err);
 
+/* Statements begun in this process so far, in all databases. Any thread. */
+uint64_t stmt_count(void);
+
 #endif

@@ -1,5 +1,6 @@
 /* Prepared statements: see sqlite_db.h. */
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,13 @@ struct sqlite_stmt {
     int column; /* columns read of this row */
 };
 
+static atomic_uint_fast64_t begun;
+
+uint64_t stmt_count(void)
+{
+    return atomic_load(&begun);
+}
+
 struct sqlite_stmt *stmt_begin(struct sqlite_db *db, const char *sql)
 {
     struct sqlite_stmt *st = db->stmts;
@@ -32,6 +40,7 @@ struct sqlite_stmt *stmt_begin(struct sqlite_db *db, const char *sql)
     }
     if (st->busy)
         log_panic("statement begun while in use: %s", sql);
+    atomic_fetch_add(&begun, 1);
     st->busy = true;
     st->code = SQLITE_OK;
     st->param = 0;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/busy.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/store_stops.h"
@@ -30,7 +31,8 @@ struct destination {
 struct destinations {
     struct context *ctx;
     struct destination *list;
-    unsigned count; /* recipients, waiting and under way */
+    unsigned count;    /* recipients, waiting and under way */
+    struct busy *busy; /* domains whose bridges asked for time */
     loop_fn *done_fn;
     void *done_arg;
 };
@@ -41,7 +43,7 @@ static void our_turn(void *arg);
 struct destinations *destinations_new(struct context *ctx, loop_fn *done_fn, void *arg)
 {
     struct destinations *all = mem_zero(1, sizeof *all);
-    *all = (struct destinations){.ctx = ctx, .done_fn = done_fn, .done_arg = arg};
+    *all = (struct destinations){.ctx = ctx, .done_fn = done_fn, .done_arg = arg, .busy = busy_new()};
     return all;
 }
 
@@ -99,6 +101,7 @@ void destinations_free(struct destinations **all)
         return;
     while ((*all)->list != NULL)
         destination_free((*all)->list);
+    busy_free(&(*all)->busy);
     mem_free(all);
 }
 
@@ -165,6 +168,27 @@ static void fail_all(struct destination *d, struct work *list, const struct outc
     outcome_free(&out);
 }
 
+static void leave_in_peace(struct destination *d, msec_t wait)
+{
+    msec_t most = config_time(d->all->ctx->config, "store.retry-max");
+    busy_set(d->all->busy, d->aud, wait < most ? wait : most);
+}
+
+/* It asked for time: what waits for it waits in the store. */
+static void put_back_queue(struct destination *d, msec_t wait)
+{
+    const struct context *ctx = d->all->ctx;
+    for (const struct work *w = d->queue; w != NULL; w = w->next)
+        d->all->count -= (unsigned)w->nrcpts;
+    work_put_back(&d->queue, ctx->store, wait, loop_relay_done, loop_relay_new(ctx->loop, settled, d->all));
+    d->tail = &d->queue;
+}
+
+msec_t destinations_busy(const struct destinations *all, const char *aud)
+{
+    return busy_left(all->busy, aud);
+}
+
 /* A batch that the peer can't read may have one bad message: each is tried by itself before it is given up. */
 static void retry_alone(struct destination *d, struct work *list)
 {
@@ -213,6 +237,8 @@ static void request_done(void *arg, struct notify_request *r, const struct notif
         retry_alone(d, list);
     } else {
         fail_all(d, list, &answer->news);
+        if (answer->news.retry_after > 0)
+            leave_in_peace(d, answer->news.retry_after);
     }
     pump(d);
 }
@@ -391,6 +417,9 @@ static void got_policy(void *arg, enum result result, const struct policy *polic
 static void pump(struct destination *d)
 {
     struct context *ctx = d->all->ctx;
+    msec_t busy = d->queue != NULL && !d->asking ? busy_left(d->all->busy, d->aud) : 0;
+    if (busy > 0)
+        put_back_queue(d, busy);
     if (d->queue == NULL && d->nrequests == 0 && !d->asking) {
         destination_free(d);
         return;

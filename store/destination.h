@@ -20,6 +20,8 @@ void destinations_add(struct destinations *d, struct work *w);
 unsigned destinations_count(const struct destinations *d);
 /* Whether enough waits here for this entry's destination until the pacer lets it go. */
 bool destinations_are_full(const struct destinations *d, const struct store_entry *e, const char *aud);
+/* How long this domain's bridge is to be left in peace, because it asked for that (Retry-After), ms; 0: not at all. */
+msec_t destinations_busy(const struct destinations *d, const char *aud);
 /* Whether this recipient is in hand already (its lease ran out while it waited here). */
 bool destinations_has(const struct destinations *d, int64_t rid);
 

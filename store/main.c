@@ -9,6 +9,7 @@
 #include "lib/figures.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/sqlite_db.h"
 #include "lib/stops.h"
 #include "store/breaker.h"
 #include "store/context.h"
@@ -192,7 +193,8 @@ static void read_secrets(struct context *ctx)
 static json_t *figures(void *arg)
 {
     const struct context *ctx = arg;
-    return json_pack("{s:o, s:o}", "limits", limits_json(ctx->peers->all), "pacer", pacing_json(ctx->pacing));
+    return json_pack("{s:o, s:o, s:I}", "limits", limits_json(ctx->peers->all), "pacer", pacing_json(ctx->pacing),
+                     "statements", (json_int_t)stmt_count());
 }
 
 static void open_parts(struct main *m)

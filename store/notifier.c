@@ -9,7 +9,6 @@
 
 #include "lib/log.h"
 #include "lib/mem.h"
-#include "lib/retry.h"
 #include "lib/stops.h"
 #include "store/destination.h"
 #include "store/give_back.h"
@@ -70,19 +69,9 @@ static void sort_rcpt(struct notifier *n, struct work *w, size_t i, struct outco
     *rcpt = swap;
 }
 
-/* A site that fetches slowly must not fill our hands: the others' messages would wait behind its. */
-static void put_back(struct notifier *n, struct work **w)
+static void put_back(struct notifier *n, struct work **w, msec_t wait)
 {
-    struct error err;
-    int64_t *rids = mem_zero((*w)->nrcpts, sizeof *rids);
-    for (size_t i = 0; i < (*w)->nrcpts; i++)
-        rids[i] = work_rcpt(*w, i)->rid;
-    struct loop_relay *relay = loop_relay_new(n->ctx->loop, settled, n);
-    if (store_postpone(n->ctx->store, rids, (*w)->nrcpts, clock_now() + retry_delay(1, PUT_BACK, PUT_BACK, 0),
-                       loop_relay_done, relay, &err) != RESULT_OK)
-        loop_relay_done(relay, err.result, &err);
-    mem_free(&rids);
-    work_free(w);
+    work_put_back(w, n->ctx->store, wait, loop_relay_done, loop_relay_new(n->ctx->loop, settled, n));
 }
 
 static void sort_out(void *arg, struct work *w)
@@ -95,8 +84,14 @@ static void sort_out(void *arg, struct work *w)
     if (overdue.n > 0)
         outcome_settle(&overdue, n->ctx->store, loop_relay_done, loop_relay_new(n->ctx->loop, settled, n));
     outcome_free(&overdue);
-    if (w->nrcpts > 0 && destinations_are_full(n->destinations, w->entry, work_rcpt(w, 0)->domain))
-        put_back(n, &w);
+    w->next = NULL;
+    const char *aud = w->nrcpts > 0 ? work_rcpt(w, 0)->domain : "";
+    msec_t busy = destinations_busy(n->destinations, aud);
+    if (w->nrcpts > 0 && busy > 0)
+        put_back(n, &w, busy);
+    /* A site that fetches slowly must not fill our hands: the others' messages would wait behind its. */
+    else if (w->nrcpts > 0 && destinations_are_full(n->destinations, w->entry, aud))
+        put_back(n, &w, PUT_BACK);
     else if (w->nrcpts > 0)
         destinations_add(n->destinations, w);
     else

@@ -2,6 +2,7 @@
 #include "store/work.h"
 
 #include "lib/mem.h"
+#include "lib/retry.h"
 
 struct work_claim {
     struct store_entries *entries;
@@ -55,4 +56,24 @@ void work_free(struct work **w)
         mem_free(&claim);
     }
     mem_free(w);
+}
+
+void work_put_back(struct work **list, struct store *store, msec_t wait, store_done *done, void *arg)
+{
+    struct error err;
+    size_t n = 0, k = 0;
+    for (const struct work *w = *list; w != NULL; w = w->next)
+        n += w->nrcpts;
+    int64_t *rids = mem_zero(n, sizeof *rids);
+    while (*list != NULL) {
+        struct work *w = *list;
+        *list = w->next;
+        for (size_t i = 0; i < w->nrcpts; i++)
+            rids[k++] = work_rcpt(w, i)->rid;
+        work_free(&w);
+    }
+    msec_t when = clock_now() + retry_delay(1, wait + wait / 4, wait + wait / 4, wait);
+    if (store_postpone(store, rids, n, when, done, arg, &err) != RESULT_OK)
+        done(arg, err.result, &err);
+    mem_free(&rids);
 }

@@ -25,4 +25,7 @@ struct work *work_cut(struct work *w, size_t keep);
 struct store_rcpt *work_rcpt(const struct work *w, size_t i);
 void work_free(struct work **w);
 
+/* Puts the pieces of a list back into the store, to be claimed again in `wait` ms or a little later, and frees them. */
+void work_put_back(struct work **list, struct store *store, msec_t wait, store_done *done, void *arg);
+
 #endif

@@ -1,5 +1,7 @@
 # What limits and pacer do is seen: in `pontoon status` and in its JSON, of running daemons; and nothing is made up when none runs.
 use Pontoon::Test;
+use Digest::SHA qw(hmac_sha256);
+use MIME::Base64 qw(encode_base64url);
 use Pontoon::Test::Https;
 
 my ($world, $a, $b) = two_sites(
@@ -37,6 +39,26 @@ for my $to ([$a, store => $a->outbound . '/messages'], [$b, bridge => $b->inboun
         'in words, too';
 }
 like $a->pontoon('status'), qr/^ {8}pacer: 0 messages \(0 bytes\) notified and not yet fetched, 1 at most; window (\d+) of \1;/m, 'and the pacer';
+
+# A token is looked at before any database is: a stranger who guesses costs no statement. Whoever has a token does.
+sub statements { return $a->pontoon_json('status')->{statements}{store} }
+sub ask {
+    my ($n, $path, $token, %o) = @_;
+    my %status;
+    $status{Pontoon::Test::Https->request(url => $a->outbound . $path, address => $a->address, ca => $world->ca->file,
+        source => $world->address(160 + $_), headers => {Authorization => "Bearer $token"}, %o)->{status}}++ for 1 .. $n;
+    return \%status;
+}
+my $id     = '01M8AAAAAAAAAAAAAAAAAAAAAA';
+my $secret = do { local (@ARGV, $/) = ($a->dir . '/token-secret'); <> } =~ s/\n.*//sr;
+my $good   = 'b.test~' . encode_base64url(hmac_sha256("$id\0b.test", $secret));
+my $before = statements();
+is_deeply ask(40, "/messages/$id", 'b.test~' . 'A' x 43), {401 => 40}, '40 fetches with a bad token';
+is_deeply ask(40, "/messages/$id/receipts", 'b.test~' . 'A' x 43, method => 'POST', body => '{}'), {401 => 40}, 'and 40 receipts';
+my $after = statements();
+cmp_ok $after - $before, '<', 20, 'cost no statement: ' . ($after - $before) . ', of what the store does by itself';
+is_deeply ask(40, "/messages/$id", $good), {404 => 40}, '40 fetches with a good token';
+cmp_ok statements() - $after, '>=', 40, 'cost one or more each';
 
 $a->stop('store');
 my $status = $a->pontoon_json('status');
