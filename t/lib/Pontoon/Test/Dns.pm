@@ -78,7 +78,8 @@ sub start {
     });
 }
 
-sub stop { $_[0]{proc}->stop }
+sub stop  { $_[0]{proc}->stop }
+sub alive { $_[0]{proc} && $_[0]{proc}->alive }
 
 # When this returns, the new records are served.
 sub reload {
