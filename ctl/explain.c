@@ -12,6 +12,7 @@
 #include "lib/address.h"
 #include "lib/config_value.h"
 #include "lib/mem.h"
+#include "lib/queue_bounds.h"
 #include "lib/rules_hours.h"
 #include "lib/stops.h"
 
@@ -177,7 +178,7 @@ static void ask_rules(struct question *q)
     e->decision = rules_judge(eligibility_rules(q->eligibility), &facts, &trace);
 }
 
-/* Drains and breakers are in the store, if this machine has one. */
+/* Drains, breakers and how much waits are in the store, if this machine has one. */
 static const char *why_stopped(const struct question *q)
 {
     char from[DOMAIN_MAX + 1];
@@ -188,6 +189,12 @@ static const char *why_stopped(const struct question *q)
     struct stops *stops = stops_new(q->site.store);
     const char *words = stops_words(stops_find(stops, from, q->e.look_up.domain));
     stops_free(&stops);
+    if (words != NULL)
+        return words;
+    struct queue_limits limits = queue_limits(q->site.config);
+    struct queue_bounds *queue = queue_bounds_new(q->site.store, false);
+    words = queue_bounds_full(queue, &limits, q->e.look_up.domain);
+    queue_bounds_free(&queue);
     return words;
 }
 

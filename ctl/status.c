@@ -5,6 +5,7 @@
 
 #include "ctl/ctl.h"
 #include "ctl/figures.h"
+#include "ctl/full.h"
 #include "ctl/probe.h"
 #include "ctl/show.h"
 #include "ctl/site.h"
@@ -125,6 +126,7 @@ static void print_json(const struct site *site, const struct facts *f)
     json_object_set_new(o, "statements",
                         json_pack("{s:o, s:o}", "store", figures_member(f->store_figures, "statements"), "bridge",
                                   figures_member(f->bridge_figures, "statements")));
+    json_object_set_new(o, "full", full_json(site->store, site->config));
     json_object_set_new(o, "drains", stops_drains_json(site->store));
     json_object_set_new(o, "peers", stops_peers_json(site->store));
     json_object_set_new(o, "daemons", sockets_json(&f->sockets));
@@ -187,6 +189,9 @@ static void print_text(const struct site *site, const struct facts *f)
     if (site->store != NULL) {
         print_store(site, &f->store);
         figures_print(f->store_figures);
+        json_t *full = full_json(site->store, site->config);
+        full_print(full);
+        json_decref(full);
         stops_print(site->store);
     }
     if (site->jobs != NULL) {

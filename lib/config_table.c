@@ -188,6 +188,14 @@ const struct config_entry config_table[] = {
      "The store's directory, on a local file system. Owned by the store's user, writable by the milter's."},
     {"store", "inline-max", CONFIG_SIZE, "64K", 0, 16 * MIB, NULL, NULL,
      "Bodies up to this size are kept in the database, larger ones in files beside it."},
+    {"store", "queue-max", CONFIG_COUNT, "100000", 0, 1000000000, NULL, NULL,
+     "Messages that are stored and not yet settled. When there are so many, mail is not diverted any more, and goes by SMTP until there are 5% "
+     "less. It is looked at once a second. 0: any number."},
+    {"store", "queue-max-per-domain", CONFIG_COUNT, "20000", 0, 1000000000, NULL, NULL,
+     "The same for the recipients of one domain, of whose bridge nothing definite was heard: only mail to this domain then goes by SMTP. "
+     "0: any number."},
+    {"store", "queue-bytes-max", CONFIG_SIZE, "0", 0, 1048576 * GIB, NULL, NULL,
+     "The same as queue-max in bytes of stored bodies, each counted once. 0: as many as the disk holds."},
     {"store", "busy-timeout", CONFIG_TIME, "10s", 100 * MS, 5 * MIN, NULL, NULL,
      "How long a change waits for another process's lock on the database."},
     {"store", "user", CONFIG_STRING, "", 0, 0, NULL, "pontoon-store",

@@ -132,9 +132,24 @@ static const char schema_reports[] =
 
 static const char schema_by_smtp[] = "ALTER TABLE messages ADD COLUMN by_smtp INTEGER NOT NULL DEFAULT 0;";
 
-static const char *const steps[] = {schema_1,        trace_sqlite_schema, policy_cache_sqlite_schema,
-                                    schema_fetching, schema_shadow,       schema_serial,
-                                    schema_reports,  stops_sqlite_schema, schema_by_smtp};
+/* waiting: recipients that are queued or accepted (states 0 and 1), no shadows, of each domain that has some. */
+static const char schema_waiting[] =
+    "CREATE TABLE waiting (domain TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;"
+    "INSERT INTO waiting SELECT domain, count(*) FROM recipients WHERE state < 2 AND NOT shadow GROUP BY domain;"
+    "CREATE TRIGGER waiting_in AFTER INSERT ON recipients WHEN NEW.state < 2 AND NOT NEW.shadow BEGIN"
+    " INSERT INTO waiting VALUES (NEW.domain, 1) ON CONFLICT (domain) DO UPDATE SET n = n + 1; END;"
+    "CREATE TRIGGER waiting_change AFTER UPDATE OF state ON recipients"
+    " WHEN (OLD.state < 2) <> (NEW.state < 2) AND NOT NEW.shadow BEGIN"
+    " INSERT INTO waiting VALUES (NEW.domain, iif(NEW.state < 2, 1, -1))"
+    "  ON CONFLICT (domain) DO UPDATE SET n = n + excluded.n;"
+    " DELETE FROM waiting WHERE domain = NEW.domain AND n = 0; END;"
+    "CREATE TRIGGER waiting_out AFTER DELETE ON recipients WHEN OLD.state < 2 AND NOT OLD.shadow BEGIN"
+    " UPDATE waiting SET n = n - 1 WHERE domain = OLD.domain;"
+    " DELETE FROM waiting WHERE domain = OLD.domain AND n = 0; END;";
+
+static const char *const steps[] = {
+    schema_1,      trace_sqlite_schema, policy_cache_sqlite_schema, schema_fetching, schema_shadow,
+    schema_serial, schema_reports,      stops_sqlite_schema,        schema_by_smtp,  schema_waiting};
 const struct sqlite_schema store_sqlite_schema = {"store", steps, sizeof steps / sizeof steps[0]};
 
 static enum result make_dirs(const struct store *s, struct error *err)

@@ -70,6 +70,55 @@ void store_stops_free(struct store_stops **stops)
     mem_free(stops);
 }
 
+/* ---- how much waits ---- */
+
+static enum result read_load(struct sqlite_db *db, uint64_t least, struct store_load *load, struct error *err)
+{
+    size_t cap = 0;
+    struct sqlite_stmt *st = stmt_begin(db, "SELECT what, n FROM totals WHERE what IN (101, 102)");
+    while (stmt_row(st)) {
+        bool bytes = stmt_get_int(st) == 101;
+        *(bytes ? &load->bytes : &load->messages) = (uint64_t)stmt_get_int(st);
+    }
+    enum result r = stmt_end(st, err);
+    if (r != RESULT_OK || least == 0)
+        return r;
+    st = stmt_begin(db, "SELECT domain, n FROM waiting WHERE n >= ? ORDER BY domain LIMIT ?");
+    stmt_bind_int(st, (int64_t)least);
+    stmt_bind_int(st, STOPS_MAX);
+    while (stmt_row(st)) {
+        if (load->n == cap) {
+            cap = cap ? cap * 2 : 8;
+            load->list = mem_grow(load->list, cap, sizeof *load->list);
+        }
+        struct store_load_domain *d = &load->list[load->n++];
+        stmt_copy_text(st, d->domain, sizeof d->domain);
+        d->rcpts = (uint64_t)stmt_get_int(st);
+    }
+    return stmt_end(st, err);
+}
+
+enum result store_load_read(struct store *store, uint64_t least, struct store_load **load_r, struct error *err)
+{
+    struct sqlite_db *db = NULL;
+    *load_r = mem_zero(1, sizeof **load_r);
+    enum result r = sqlite_pool_take(store->readers, &db, err);
+    if (r == RESULT_OK)
+        r = read_load(db, least, *load_r, err);
+    sqlite_pool_give(store->readers, &db);
+    if (r != RESULT_OK)
+        store_load_free(load_r);
+    return r;
+}
+
+void store_load_free(struct store_load **load)
+{
+    if (*load == NULL)
+        return;
+    mem_free(&(*load)->list);
+    mem_free(load);
+}
+
 /* ---- drains ---- */
 
 enum result stops_sqlite_drained(struct sqlite_db *db, const char *from, const char *to, bool *drained_r,

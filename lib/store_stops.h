@@ -31,6 +31,20 @@ struct store_stops {
 enum result store_stops_read(struct store *store, struct store_stops **stops_r, struct error *err);
 void store_stops_free(struct store_stops **stops);
 
+/* ---- how much waits ---- */
+
+struct store_load {
+    uint64_t messages, bytes; /* undecided messages without shadows; bytes of all bodies */
+    struct store_load_domain {
+        char domain[DOMAIN_MAX + 1]; /* normalized */
+        uint64_t rcpts;              /* queued or accepted, no shadows */
+    } * list;                        /* those with `least` or more, by domain */
+    size_t n;
+};
+/* least == 0: no domain is listed. */
+enum result store_load_read(struct store *store, uint64_t least, struct store_load **load_r, struct error *err);
+void store_load_free(struct store_load **load);
+
 /* ---- drains ---- */
 
 /*

@@ -41,12 +41,15 @@ enum result backend_open(struct backend *b, struct loop *loop, const struct conf
         r = discovery_new(loop, b->dns, b->http, config, &backing, &b->discovery, err);
     if (r == RESULT_OK)
         b->stops = stops_new(b->store);
+    if (r == RESULT_OK)
+        b->queue = queue_bounds_new(b->store, true);
     return r;
 }
 
 void backend_close(struct backend *b)
 {
     stops_free(&b->stops);
+    queue_bounds_free(&b->queue);
     discovery_free(&b->discovery);
     http_client_free(&b->http);
     dns_free(&b->dns);
@@ -60,7 +63,8 @@ static const char *why_stopped(const struct backend *b, const struct message *m,
     char from[DOMAIN_MAX + 1];
     if (!domain_normalize(address_domain(m->envelope.sender), from))
         from[0] = '\0';
-    return stops_words(stops_find(b->stops, from, domain));
+    const char *why = stops_words(stops_find(b->stops, from, domain));
+    return why != NULL ? why : queue_bounds_full(b->queue, &m->settings->queue, domain);
 }
 
 void backend_look_up(struct backend *b, struct message *m, const char *domain, struct eligibility_policy *facts_r)

@@ -8,6 +8,7 @@
 #include "lib/config.h"
 #include "lib/discovery.h"
 #include "lib/loop.h"
+#include "lib/queue_bounds.h"
 #include "lib/stops.h"
 #include "lib/store.h"
 #include "milter/session.h"
@@ -18,6 +19,7 @@ struct backend {
     struct http_client *http;
     struct discovery *discovery;
     struct stops *stops;
+    struct queue_bounds *queue;
 };
 
 /* `node`: of this process, for the store. What was opened before a failure stays for backend_close(). */

@@ -19,6 +19,7 @@ enum result settings_new(const struct config *config, struct settings **s_r, str
     s->discovery_wait = config_time(config, "milter.discovery-wait");
     s->notify_hold = config_time(config, "milter.notify-hold");
     s->resubmission_window = config_time(config, "milter.resubmission-window");
+    s->queue = queue_limits(config);
     s->hop_limit = (unsigned)config_number(config, "hop-limit");
     s->expire_after = config_time(config, "store.expire-after");
     *s_r = s;

@@ -12,12 +12,14 @@
 #include "lib/clock.h"
 #include "lib/config.h"
 #include "lib/eligibility.h"
+#include "lib/queue_bounds.h"
 #include "lib/result.h"
 
 struct settings {
     atomic_uint references;
     struct eligibility *eligibility;
     char *hostname;
+    struct queue_limits queue;
     unsigned hop_limit;
     size_t spool_memory;
     uint64_t lmtp_max_size; /* of what comes by LMTP; UINT64_MAX: no limit */
