@@ -61,10 +61,10 @@ static struct entry *find(struct busy *b, const char *name)
 
 static void make_room(struct busy *b)
 {
-    struct entry *e, *first = LIST_FIRST(&b->list);
+    struct entry *first = LIST_FIRST(&b->list);
     if (b->n < NAMES_MAX)
         return;
-    LIST_FOREACH (e, &b->list, link) {
+    for (struct entry *e = first; e != NULL; e = LIST_NEXT(e, link)) {
         if (e->until < first->until)
             first = e;
     }

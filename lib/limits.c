@@ -295,10 +295,12 @@ void limits_say(struct limits *all)
 /* Who was refused most often, of those in the table. */
 static json_t *top(const struct limit *l)
 {
-    const struct entry *most[TOP], *e;
+    const struct entry *most[TOP] = {NULL};
     size_t n = 0;
-    TAILQ_FOREACH (e, &l->recent, recent) {
-        size_t i = n < TOP ? n++ : n;
+    for (const struct entry *e = TAILQ_FIRST(&l->recent); e != NULL; e = TAILQ_NEXT(e, recent)) {
+        size_t i = n;
+        if (n < TOP)
+            n++;
         for (; i > 0 && most[i - 1]->refused < e->refused; i--) {
             if (i < TOP)
                 most[i] = most[i - 1];

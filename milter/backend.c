@@ -39,10 +39,10 @@ enum result backend_open(struct backend *b, struct loop *loop, const struct conf
         r = http_client_new(loop, b->dns, config, &b->http, err);
     if (r == RESULT_OK)
         r = discovery_new(loop, b->dns, b->http, config, &backing, &b->discovery, err);
-    if (r == RESULT_OK)
+    if (r == RESULT_OK) {
         b->stops = stops_new(b->store);
-    if (r == RESULT_OK)
         b->queue = queue_bounds_new(b->store, true);
+    }
     return r;
 }
 
