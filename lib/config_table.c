@@ -223,6 +223,11 @@ const struct config_entry config_table[] = {
     {"store", "refusals-per-address", CONFIG_COUNT, "10", 0, 1000000, NULL, NULL,
      "Requests a second that may be refused (bad tokens, 429 that is not heeded) to one address, and 30 seconds' worth at once; beyond it "
      "its connections are cut before TLS. 0: any number."},
+    {"store", "fetches-per-domain", CONFIG_COUNT, "100", 1, 100000, NULL, NULL,
+     "Fetches under way at one time for one recipient domain; more are answered 429."},
+    {"store", "fetch-bytes-per-domain", CONFIG_SIZE, "10M", 0, 1024 * GIB, NULL, NULL,
+     "Bytes a second that one domain may fetch beyond those that it is notified of, as when it fetches again and again; more is answered "
+     "429. At once: 10 seconds' worth, or pace-bytes-per-domain if that is more. 0: any number."},
     {"store", "idle-timeout", CONFIG_TIME, "60s", 1 * SEC, HOUR, NULL, NULL,
      "A client that is silent for so long is cut off."},
     {"store", "notify-timeout", CONFIG_TIME, "60s", 1 * SEC, 10 * MIN, NULL, NULL,

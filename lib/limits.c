@@ -182,8 +182,11 @@ void limit_key_of(const struct netaddr *a, char key_r[LIMIT_KEY_SIZE])
 
 void limit_set_rate(struct limit *l, int64_t rate, int64_t burst)
 {
+    bool less = burst < l->burst;
     l->rate = rate;
     l->burst = burst;
+    for (struct entry *e = TAILQ_FIRST(&l->recent); less && e != NULL; e = TAILQ_NEXT(e, recent))
+        e->level = e->level < full(l) ? e->level : full(l); /* nobody keeps what was allowed before */
 }
 
 bool limit_allows(struct limit *l, const char *key, unsigned *wait_r)

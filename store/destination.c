@@ -12,6 +12,7 @@
 #include "store/notify_request.h"
 #include "store/outcome.h"
 #include "store/pacing.h"
+#include "store/serve.h"
 
 enum { WAITING_MAX = 200 }; /* recipients for whom the pacer has no place: more wait in the store */
 
@@ -268,6 +269,8 @@ static bool may_go(struct destination *d, const struct work *w)
     for (size_t i = 0; i < w->nrcpts; i++)
         taken = taken && outcome_taken(work_rcpt(w, i)) != 0;
     d->paced = !taken && !pacing_take(d->all->ctx->pacing, d->pace, w->entry->id, w->entry->size);
+    if (!d->paced && !taken)
+        serve_expects(d->all->ctx->serve, d->aud, w->entry->size);
     return !d->paced;
 }
 

@@ -229,6 +229,7 @@ static void reload(struct daemon *d, const struct config *old, void *arg)
     m->ctx.config = d->config;
     peer_limits_configure(m->ctx.peers, d->config, "store");
     pacing_configure(m->ctx.pacing);
+    serve_configure(m->ctx.serve, d->config);
     struct error err;
     struct publish *publish = NULL;
     struct jws_key *key = NULL;

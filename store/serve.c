@@ -17,6 +17,7 @@ struct fetch {
     struct fetch *next;
     char *id;
     char aud[DOMAIN_MAX + 1];
+    char key[DOMAIN_MAX + 1]; /* the same, for the limits */
     char peer[NETADDR_TEXT_SIZE];
     struct http_request *req; /* until it is answered */
     struct store_body *body;
@@ -25,8 +26,11 @@ struct fetch {
     msec_t came; /* by clock_mono() */
 };
 
+enum { BYTES_BURST = 10 /* seconds' worth */ };
+
 struct serve {
     struct context *ctx;
+    struct limit *under_way, *bytes; /* by domain */
     struct fetch *fetches;
     unsigned count;
 };
@@ -35,7 +39,22 @@ struct serve *serve_new(struct context *ctx)
 {
     struct serve *s = mem_zero(1, sizeof *s);
     s->ctx = ctx;
+    s->under_way = limits_add(ctx->peers->all, "store.fetches-per-domain");
+    s->bytes = limits_add(ctx->peers->all, "store.fetch-bytes-per-domain");
+    serve_configure(s, ctx->config);
     return s;
+}
+
+void serve_configure(struct serve *s, const struct config *config)
+{
+    int64_t rate = config_number(config, "store.fetch-bytes-per-domain"), burst = rate * BYTES_BURST;
+    int64_t paced = config_number(config, "store.pace-bytes-per-domain");
+    limit_set_rate(s->bytes, rate, burst > paced ? burst : paced);
+}
+
+void serve_expects(struct serve *s, const char *aud, uint64_t size)
+{
+    limit_credit(s->bytes, aud, (int64_t)size);
 }
 
 static void fetch_free(struct fetch *f)
@@ -45,6 +64,7 @@ static void fetch_free(struct fetch *f)
         p = &(*p)->next;
     *p = f->next;
     f->serve->count--;
+    limit_release(f->serve->under_way, f->key);
     store_body_close(&f->body);
     mem_free(&f->id);
     mem_free(&f);
@@ -81,6 +101,8 @@ static long pull(void *arg, uint64_t offset, void *buf, size_t len)
     long n = store_body_read(f->body, f->first + offset, buf, len, &err);
     if (n < 0)
         log_error("%s: read for %s: %s", f->id, f->aud, err.text);
+    else
+        limit_charge(f->serve->bytes, f->key, n);
     return n;
 }
 
@@ -206,6 +228,8 @@ static void start(struct serve *s, struct http_request *req, const char *id, con
     struct fetch *f = mem_zero(1, sizeof *f);
     *f = (struct fetch){.serve = s, .next = s->fetches, .id = mem_strdup(id), .req = req, .body = body, .came = came};
     snprintf(f->aud, sizeof f->aud, "%s", aud);
+    memcpy(f->key, f->aud, sizeof f->key);
+    limit_hold(s->under_way, f->key);
     netaddr_ip(http_request_peer(req), f->peer);
     s->fetches = f;
     s->count++;
@@ -221,6 +245,24 @@ static void start(struct serve *s, struct http_request *req, const char *id, con
         loop_relay_done(relay, err.result, &err);
 }
 
+/* Whether this domain may fetch one more now; if not it is answered. */
+static bool has_room(struct serve *s, struct http_request *req, const char *aud)
+{
+    enum { RETRY_AFTER_BUSY = 1 /* s */ };
+    unsigned wait;
+    if (limit_held(s->under_way, aud) >= (unsigned)config_number(s->ctx->config, "store.fetches-per-domain")) {
+        limit_refused(s->under_way, aud, "refused a fetch by %s: too many under way (store.fetches-per-domain)", aud);
+        http_reply_problem(req, 429, "too many fetches of this domain are under way", RETRY_AFTER_BUSY);
+        return false;
+    }
+    if (!limit_allows(s->bytes, aud, &wait)) {
+        limit_refused(s->bytes, aud, "refused a fetch by %s: too many bytes (store.fetch-bytes-per-domain)", aud);
+        http_reply_problem(req, 429, "this domain has fetched too many bytes beyond what it was notified of", wait);
+        return false;
+    }
+    return true;
+}
+
 void serve_message(struct serve *s, struct http_request *req, const char *id)
 {
     char aud[DOMAIN_MAX + 1];
@@ -230,6 +272,8 @@ void serve_message(struct serve *s, struct http_request *req, const char *id)
         http_reply_problem(req, 503, "shutting down", 10);
         return;
     }
+    if (!has_room(s, req, aud))
+        return;
     msec_t came = clock_mono();
     enum store_access access;
     struct store_body *body = NULL;

@@ -60,6 +60,19 @@ cmp_ok $after - $before, '<', 20, 'cost no statement: ' . ($after - $before) . '
 is_deeply ask(40, "/messages/$id", $good), {404 => 40}, '40 fetches with a good token';
 cmp_ok statements() - $after, '>=', 40, 'cost one or more each';
 
+# Who fetches the same again and again is stopped by bytes; what he is notified of he may fetch.
+$a->configure('store.fetch-bytes-per-domain' => '1K', 'store.pace-bytes-per-domain' => '1M', 'store.requests-per-address' => 0);
+$a->reload('store');
+$b->stop('bridge');
+$a->submit(from => 'alice@a.test', to => ['bob@b.test'], message => Pontoon::Test::Mail->plain(to => 'bob@b.test') . ('x' x 70 . "\r\n") x 7000);
+my ($waiting) = @{$a->pontoon_json('queue')};
+my $token = 'b.test~' . encode_base64url(hmac_sha256("$waiting->{id}\0b.test", $secret));
+my $got   = ask(6, "/messages/$waiting->{id}", $token);
+is_deeply $got, {200 => 3, 429 => 3}, '6 fetches of 0.5 MB with an allowance of 1 MB: 3 are served' or diag explain $got;
+is limit($a, store => 'store.fetch-bytes-per-domain')->{top}[0]{peer}, 'b.test', 'which pontoon status shows';
+$b->start('bridge');
+$b->wait_mail('bob', 2);
+
 $a->stop('store');
 my $status = $a->pontoon_json('status');
 is $status->{pacer}, undef, 'without pontoon-store there are no figures of the pacer';

@@ -48,6 +48,15 @@ static unsigned take_all(const char *key)
     return n;
 }
 
+static void a_lower_burst_holds_at_once(void **state)
+{
+    (void)state;
+    limit_set_rate(l, 10, 30);
+    assert_true(limit_take(l, "a", NULL));
+    limit_set_rate(l, 1, 5);
+    assert_int_equal(take_all("a"), 5);
+}
+
 static void a_burst_then_the_rate(void **state)
 {
     (void)state;
@@ -175,6 +184,7 @@ static void keys_of_addresses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_lower_burst_holds_at_once, up, down),
         cmocka_unit_test_setup_teardown(a_burst_then_the_rate, up, down),
         cmocka_unit_test_setup_teardown(debts_and_credits, up, down),
         cmocka_unit_test_setup_teardown(counts, up, down),
