@@ -19,7 +19,7 @@ my %MTAS     = (postfix => 'Pontoon::Test::Postfix', sendmail => 'Pontoon::Test:
 # Options: pontoon => 0; users => [...]; config => {"section.name" => value or [list]}; main => {main.cf};
 # rules => [[NAME => {parameter => value}], ...]; listeners => {smtp|return|inject => ["parameter=value", ...]};
 # master => "more lines of master.cf"; filters => [...] (milters before pontoon's, as smtpd_milters has them);
-# discovery => 0 (no record in the DNS);
+# discovery => 0 (no record in the DNS); env => {what the daemons have in their environment};
 # lmtp => 1 (the MTA hands all mail for other sites to pontoon-lmtp, and there is no milter);
 # mta => 'sendmail' (default: postfix), mc => lines for its sendmail.mc. The environment's PONTOON_TEST_MTA_A is stronger, for
 # site "a": so a scenario can be run with another MTA (see sendmail.t).
@@ -210,7 +210,7 @@ sub launch {
         name   => "pontoon-$daemon of $self->{name}",
         argv   => [build() . "/pontoon-$daemon", '-c', $self->conf, '-p', $self->pid_file($daemon)],
         output => "$self->{dir}/$daemon.err",
-        env    => \%env,
+        env    => {%{$self->{env} // {}}, %env},
     );
 }
 
