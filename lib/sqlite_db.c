@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/sqlite_private.h"
+#include "lib/sqlite_recovery.h"
 
 /* Short sleeps first: another process's group commit takes about a millisecond. */
 static int on_busy(void *arg, int count)
@@ -90,6 +91,8 @@ enum result sqlite_db_open(const char *path, enum sqlite_use use, msec_t busy_ti
     db->path = mem_strdup(path);
     db->busy_timeout = busy_timeout;
     int flags = (use == SQLITE_READ_ONLY ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX;
+    if (use == SQLITE_WRITER)
+        sqlite_recovery_report();
     int code = sqlite3_open_v2(path, &db->handle, flags, NULL);
     enum result r = code == SQLITE_OK ? set_up(db, use, err) : sqlite_db_fail(db, code, err);
     if (r != RESULT_OK)

@@ -192,6 +192,8 @@ is "@altered", '', 'none is altered';
 is join(', ', @outside), '', 'twice came only what was between the MTA and the note of it at a cut: ' . (join(', ', @twice) || 'none');
 is scalar($_->mailbox('alice')), 0, "nothing bounced at $_->{name}" for $site{a}, $site{c};
 
+like $_->log_after(0), qr{store/store\.db-wal: not closed in order: \d+ pages? recovered}, "the log of $_->{name} says what was recovered" for @site{qw(a c)};
+
 # ---- the same, at many points of the longest stretch of A ----
 
 my $journals = $power{a}->journals;

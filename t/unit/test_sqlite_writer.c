@@ -272,6 +272,88 @@ static void neither_writer_starves(void **state)
     assert_int_equal(query("SELECT count(*) FROM t WHERE v < 1000000"), CHANGES);
 }
 
+/* ---- after a crash: copies of the files while the database is open are what a crash leaves ---- */
+
+static char said[600];
+
+static void keep_line(enum log_level level, const char *text)
+{
+    (void)level;
+    if (strstr(text, "not closed in order") != NULL)
+        snprintf(said, sizeof said, "%s", text);
+}
+
+/* Copies `len` bytes, all if 0, of the file with this ending to the one that is named after the copy. */
+static void copy_file(const char *ending, size_t len, const char *copy)
+{
+    char from[300], to[300];
+    snprintf(from, sizeof from, "%s%s", path, ending);
+    snprintf(to, sizeof to, "%s%s", copy, ending);
+    FILE *in = fopen(from, "r"), *out = fopen(to, "w");
+    assert_non_null(in);
+    assert_non_null(out);
+    for (int c; (len == 0 || (size_t)ftell(out) < len) && (c = fgetc(in)) != EOF;)
+        fputc(c, out);
+    fclose(in);
+    assert_int_equal(fclose(out), 0);
+}
+
+static const char *open_copy(size_t wal_len, int64_t rows_left)
+{
+    struct sqlite_writer *mine = writer;
+    struct error err = {0};
+    char original[sizeof path], copy[300];
+    snprintf(copy, sizeof copy, "%s.copy", path);
+    copy_file("", 0, copy);
+    copy_file("-wal", wal_len, copy);
+    snprintf(original, sizeof original, "%s", path);
+    snprintf(path, sizeof path, "%s.copy", original);
+    said[0] = '\0';
+    log_set_hook(keep_line);
+    assert_int_equal(sqlite_writer_open(path, &schema, 1000, &writer, &err), RESULT_OK);
+    log_set_hook(test_drop_line);
+    assert_int_equal(rows(), rows_left);
+    sqlite_writer_close(&writer);
+    writer = mine;
+    snprintf(path, sizeof path, "%s", original);
+    return said;
+}
+
+static void says_what_a_crash_left(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct insert a = {.v = 1, .size = 100}, b = {.v = 2, .size = 9000};
+    struct stat st;
+    char wal[300];
+    snprintf(wal, sizeof wal, "%s-wal", path);
+    a.change.apply = b.change.apply = apply_insert;
+    assert_int_equal(sqlite_writer_run(writer, &a.change, &err), RESULT_OK);
+    assert_int_equal(stat(wal, &st), 0);
+    size_t one = (size_t)st.st_size;
+    assert_int_equal(sqlite_writer_run(writer, &b.change, &err), RESULT_OK);
+    assert_int_equal(stat(wal, &st), 0);
+
+    const char *text = open_copy(0, 2);
+    assert_non_null(strstr(text, "pages recovered"));
+    assert_null(strstr(text, "cut off"));
+    text = open_copy((size_t)st.st_size - 1000, 1); /* in its last page */
+    assert_non_null(strstr(text, "the last write was cut off, what has arrived of it (4 pages) is dropped"));
+    text = open_copy(one + 100, 1); /* in its first */
+    assert_non_null(strstr(text, "(1 page) is dropped"));
+}
+
+static void an_orderly_end_says_nothing(void **state)
+{
+    (void)state;
+    sqlite_writer_close(&writer);
+    said[0] = '\0';
+    log_set_hook(keep_line);
+    writer = open_writer(1000);
+    log_set_hook(test_drop_line);
+    assert_string_equal(said, "");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -283,6 +365,8 @@ int main(void)
         TEST(lazy_rides_along_or_comes_alone),
         TEST(lock_held_elsewhere),
         TEST(neither_writer_starves),
+        TEST(says_what_a_crash_left),
+        TEST(an_orderly_end_says_nothing),
     };
     return test_run("sqlite_writer", tests);
 }
