@@ -31,6 +31,8 @@ const char *job_state_name(enum job_state state);
 const char *job_outcome_name(bool shadow, enum job_state state);
 
 enum result jobs_open(const struct config *config, enum store_mode mode, struct jobs **jobs_r, struct error *err);
+/* Returns when all changes that were begun are done, well or badly, and their `done' was called. */
+void jobs_flush(struct jobs *jobs);
 void jobs_close(struct jobs **jobs);
 
 struct job_rcpt {

@@ -106,6 +106,12 @@ enum result jobs_open(const struct config *config, enum store_mode mode, struct 
     return r;
 }
 
+void jobs_flush(struct jobs *jobs)
+{
+    if (jobs->writer != NULL)
+        sqlite_writer_flush(jobs->writer);
+}
+
 void jobs_close(struct jobs **jobs)
 {
     struct jobs *j = *jobs;

@@ -73,6 +73,11 @@ static void run_posts(evutil_socket_t fd, short what, void *arg)
     }
 }
 
+void loop_run_posted(struct loop *loop)
+{
+    run_posts(-1, 0, loop);
+}
+
 static void log_libevent(int severity, const char *text)
 {
     if (severity >= EVENT_LOG_WARN)

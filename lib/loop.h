@@ -27,6 +27,9 @@ void loop_stop(struct loop *loop);
 /* Any thread: runs fn(arg) on the loop's thread soon. Order is kept. What has not run by loop_free() is dropped. */
 void loop_post(struct loop *loop, loop_fn *fn, void *arg);
 
+/* On the loop's thread, after loop_run(): what was posted until now, so that those who are told at the end can free what they hold. */
+void loop_run_posted(struct loop *loop);
+
 /* A timer that the owner frees; it fires once for each loop_timer_set(). */
 struct loop_timer *loop_timer_new(struct loop *loop, loop_fn *fn, void *arg);
 void loop_timer_set(struct loop_timer *t, msec_t delay); /* replaces what was set */

@@ -297,6 +297,18 @@ enum result sqlite_writer_do(struct sqlite_writer *w, struct sqlite_change *c, s
     return r;
 }
 
+static enum result apply_nothing(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
+{
+    (void)c, (void)db, (void)err;
+    return RESULT_OK;
+}
+
+void sqlite_writer_flush(struct sqlite_writer *w)
+{
+    struct sqlite_change nothing = {.apply = apply_nothing};
+    (void)sqlite_writer_run(w, &nothing, NULL);
+}
+
 uint64_t sqlite_writer_commits(struct sqlite_writer *w)
 {
     pthread_mutex_lock(&w->lock);

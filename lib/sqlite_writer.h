@@ -49,6 +49,9 @@ void sqlite_writer_submit(struct sqlite_writer *w, struct sqlite_change *c, sqli
 enum result sqlite_writer_do(struct sqlite_writer *w, struct sqlite_change *c, sqlite_done *done, void *arg,
                              struct error *err);
 
+/* Returns when all that was queued before is done, and those who asked for it were told. */
+void sqlite_writer_flush(struct sqlite_writer *w);
+
 uint64_t sqlite_writer_commits(struct sqlite_writer *w);
 size_t sqlite_writer_waiting(struct sqlite_writer *w); /* changes queued */
 

@@ -44,6 +44,8 @@ enum store_mode { STORE_READ_WRITE, STORE_READ_ONLY };
  */
 enum result store_open(const struct config *config, enum store_mode mode, const char *node, struct store **store_r,
                        struct error *err);
+/* Returns when all changes that were begun are done, well or badly, and their `done' was called. */
+void store_flush(struct store *store);
 void store_close(struct store **store); /* finishes what was begun */
 
 /* The directory for spools: files there become bodies by rename. */

@@ -224,6 +224,12 @@ void store_close(struct store **sp)
     mem_free(sp);
 }
 
+void store_flush(struct store *s)
+{
+    if (s->writer != NULL)
+        sqlite_writer_flush(s->writer);
+}
+
 const char *store_incoming_dir(const struct store *store)
 {
     return store->incoming;

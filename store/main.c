@@ -284,6 +284,8 @@ static void drain(struct daemon *d, void *arg)
 
 static void close_parts(struct main *m)
 {
+    store_flush(m->ctx.store); /* who waits for the store is told while it still is there to hear it */
+    loop_run_posted(m->daemon.loop);
     loop_timer_free(&m->purge_timer);
     loop_timer_free(&m->alive_timer);
     loop_timer_free(&m->drain_timer);
