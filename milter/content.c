@@ -11,6 +11,7 @@ struct content {
     uint8_t digest[DIGEST_SIZE];
     uint64_t size, max;
     bool in_body;
+    bool has_body;
     bool last_cr; /* the body's last byte so far was CR */
     bool ends_line;
     bool eight_bit;
@@ -131,6 +132,7 @@ enum result content_body(struct content *c, const void *data, size_t len, struct
 enum result content_raw(struct content *c, const void *data, size_t len, struct error *err)
 {
     c->in_body = true;
+    c->has_body |= len > 0;
     if (len > 0 && c->failed.result == RESULT_OK && has_bare_lf(c, data, len))
         error_set_dsn(&c->failed, RESULT_PERM, "5.6.0", "bare LF in the body");
     add(c, data, len);
@@ -145,6 +147,11 @@ enum result content_finish(struct content *c, struct error *err)
     if (c->failed.result == RESULT_OK && spool_finish(c->spool, &c->failed) == RESULT_OK)
         digest_finish(&c->running, c->digest);
     return result_of(c, err);
+}
+
+bool content_has_body(const struct content *c)
+{
+    return c->has_body;
 }
 
 bool content_is_8bit(const struct content *c)

@@ -29,7 +29,8 @@ enum result content_body(struct content *c, const void *data, size_t len, struct
 enum result content_raw(struct content *c, const void *data, size_t len, struct error *err);
 enum result content_finish(struct content *c, struct error *err);
 
-bool content_is_8bit(const struct content *c); /* has a byte over 127 */
+bool content_has_body(const struct content *c); /* content_body() or content_raw() was given a byte */
+bool content_is_8bit(const struct content *c);  /* has a byte over 127 */
 /* After content_finish(): of trace and content. */
 uint64_t content_size(const struct content *c);
 const uint8_t *content_digest(const struct content *c);

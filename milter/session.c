@@ -419,6 +419,8 @@ bool session_finish_content(struct session *s)
     struct message *m = &s->m;
     if (m->reason == NULL && m->mta_adds_headers && !(m->has_date && m->has_from && m->has_message_id))
         m->reason = "the MTA adds a missing Date, From or Message-ID when it sends";
+    if (m->reason == NULL && !s->lmtp && m->content != NULL && !content_has_body(m->content))
+        m->reason = "it has no body: the MTA doesn't say whether an empty line ends its header";
     if ((m->reason != NULL && !s->lmtp) || m->failed.result != RESULT_OK)
         return false;
     enum result r = content_finish(m->content, &m->failed);

@@ -24,7 +24,8 @@ for my $canonicalization ('simple/simple', 'relaxed/relaxed') {
         $a->submit(from => 'alice@a.test', to => ['bob@b.test'], message => $messages{$name}, mail => 'BODY=8BITMIME');
         $last = ($b->wait_mail('bob', ++$n))[-1];
         like $last->text, qr/^DKIM-Signature: .*c=\Q$canonicalization\E/m, "$canonicalization, $name: signed before pontoon";
-        like $last->text, qr/^Received: [^\n]*(\n\t[^\n]*)*\(pontoon\)/m, 'crossed the bridge';
+        my $bridged = $last->text =~ /^Received: [^\n]*(\n\t[^\n]*)*\(pontoon\)/m;
+        ok $name eq 'no body' ? !$bridged : $bridged, $name eq 'no body' ? 'by SMTP: its bytes are not known' : 'crossed the bridge';
         is $dkim->result($last), 'pass', "$canonicalization, $name: B's verifier says pass" or diag $last->text;
     }
     # It would have noticed.
