@@ -9,8 +9,13 @@ use Carp qw(croak);
 use Time::HiRes qw(time);
 use Pontoon::Bench::LogCounter;
 use Pontoon::Bench::Usage qw(cpu_of cpu_of_group peak_of);
+use Pontoon::Test::Smtp;
 use Pontoon::Test::Wait;
 use Pontoon::Test::World;
+
+# In Postfix's log: a message is in its queue; it has left.
+my $TAKEN   = qr{/qmgr\[\d+\]: \w+: from=<};
+my $REMOVED = qr{/qmgr\[\d+\]: \w+: removed$}m;
 
 my @WAY = ([from => 'milter'], [from => 'store'], [to => 'bridge']);    # of a message through the daemons
 
@@ -93,9 +98,9 @@ sub load {
 sub run {
     my ($self, %o) = @_;
     my ($from, $to, $n) = (@$self{qw(from to)}, $o{messages});
-    my $taken   = Pontoon::Bench::LogCounter->new($to->postfix->{log},   qr{/qmgr\[\d+\]: \w+: from=<});
-    my $removed = Pontoon::Bench::LogCounter->new($to->postfix->{log},   qr{/qmgr\[\d+\]: \w+: removed$}m);
-    my $gone    = Pontoon::Bench::LogCounter->new($from->postfix->{log}, qr{/qmgr\[\d+\]: \w+: removed$}m);
+    my $taken   = Pontoon::Bench::LogCounter->new($to->postfix->{log},   $TAKEN);
+    my $removed = Pontoon::Bench::LogCounter->new($to->postfix->{log},   $REMOVED);
+    my $gone    = Pontoon::Bench::LogCounter->new($from->postfix->{log}, $REMOVED);
     my $before  = $self->cpu;
     my $begin   = time;
     load('smtp-source', '-s', $o{sessions}, '-m', $n, '-l', $o{size}, '-f', 'alice@' . $from->domain, '-t', 'bob@' . $to->domain,
@@ -111,6 +116,22 @@ sub run {
         $more{cpu_ms} += $more{"${_}_cpu_ms"};
     }
     return {value => $n / $seconds, more => \%more};
+}
+
+# One message by a client of our own; milliseconds from its connection until the other MTA has taken it. Both are idle again afterwards.
+sub one {
+    my ($self, %o) = @_;
+    my ($from, $to) = @$self{qw(from to)};
+    my $taken   = Pontoon::Bench::LogCounter->new($to->postfix->{log}, $TAKEN);
+    my $removed = Pontoon::Bench::LogCounter->new($to->postfix->{log}, $REMOVED);
+    my $begin   = time;
+    my $client  = Pontoon::Test::Smtp->new(endpoint => $from->postfix->endpoint('smtp'), source => $o{source}) // croak 'no connection';
+    my $sent    = $client->send(from => 'alice@' . $from->domain, to => ['bob@' . $to->domain], message => $o{message});
+    croak "refused: $sent->{data}{text}" if $sent->{code} != 250;
+    my $ms = 1000 * ($taken->wait_count(1, step => 0.0005) - $begin);
+    $client->quit;
+    $removed->wait_count(1);
+    return $ms;
 }
 
 # CPU seconds so far: the daemons that are on the message's way, and both MTAs.
