@@ -62,7 +62,7 @@ is_deeply $report->{comparison}{same}, [{name => 'bytes', n => $N, same => $N}, 
     'the bytes of each are the same; no filter spoke of DKIM';
 is $report->{comparison}{later_ms}{n} + $report->{comparison}{earlier_ms}{n}, $N, 'and how much longer each took';
 my $bodiless = () = $a->log_after(0) =~ /by SMTP: it has no body/g;
-is scalar(() = $a->log_after(0) =~ /diverted=1/g), $N - $bodiless, "one way was the bridge, but for $bodiless without a body";
+cmp_ok scalar(() = $a->log_after(0) =~ /diverted=1/g), '>=', $N - $bodiless, "one way was the bridge, but for $bodiless without a body";
 cmp_ok $bodiless, '<', $N / 50, 'and those are few';
 cmp_ok scalar @{$report->{timeline}}, '>', 1, 'a timeline';
 like do { local (@ARGV, $/) = ($world->dir . '/report.html'); <> }, qr/"good":true/, 'the page has the report';
