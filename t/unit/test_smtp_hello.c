@@ -198,8 +198,8 @@ static enum result probe(const char *answer, size_t len, uint32_t *version_r, ui
 static void milters(void **state)
 {
     (void)state;
-    struct milter_client *c;
-    uint32_t version, actions, protocol;
+    struct milter_client *c = NULL;
+    uint32_t version = 0, actions = 0, protocol = 0;
     static const char good[] = "\0\0\0\015O\0\0\0\006\0\0\0\010\0\0\001\002",
                       other[] = "\0\0\0\015R\0\0\0\006\0\0\0\010\0\0\0\0";
     assert_int_equal(probe(good, 17, &version, &actions, &protocol), RESULT_OK);
