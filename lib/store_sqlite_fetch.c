@@ -44,10 +44,15 @@ static enum result apply_begin(struct sqlite_change *c, struct sqlite_db *db, st
 {
     const struct fetch *f = (struct fetch *)c;
     int64_t message = 0;
-    /* States as in rcpt_state_fetchable(): queued, accepted. */
+    /*
+     * States as in rcpt_state_fetchable(): queued, accepted. None at this site may have been taken back (returning, bouncing, returned,
+     * bounced, recalled) while the peer was told of it and never said that it holds nothing: it would deliver to that one as well.
+     */
     enum result r = update(stmt_begin(db, "UPDATE recipients SET fetching = ?, offered = 1 WHERE message ="
                                           " (SELECT message FROM messages WHERE id = ?) AND domain = ?"
-                                          " AND state IN (0, 1) RETURNING message"),
+                                          " AND state IN (0, 1) AND NOT EXISTS (SELECT 1 FROM recipients AS o WHERE"
+                                          " o.message = recipients.message AND o.domain = recipients.domain"
+                                          " AND o.offered AND o.state IN (2, 3, 5, 6, 7)) RETURNING message"),
                            f, &message, err);
     if (r == RESULT_OK && message == 0)
         return error_set(err, RESULT_PERM, "%s may not be fetched any more by %s", f->id, f->aud);

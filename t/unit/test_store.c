@@ -234,6 +234,28 @@ static void definite_answers_clear_the_doubt(void **state)
     mem_free(&id);
 }
 
+/*
+ * The capability is one for all recipients at a site, and the peer holds its promise for b still: a fetch for c would deliver
+ * to b as well, who goes by SMTP.
+ */
+static void no_fetch_for_one_beside_another_that_was_taken_back(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct letter l = {.rcpts = {"b@b.test", "c@b.test"}};
+    char *id = put(site.store, &l);
+    struct store_settlement s[2] = {{.rid = rid_of(site.store, id, 0), .event = RCPT_EV_ACCEPTED, .offered = true},
+                                    {.rid = rid_of(site.store, id, 1), .event = RCPT_EV_ACCEPTED, .offered = true}};
+    assert_int_equal(store_settle(site.store, s, 2, NULL, NULL, NULL, &err), RESULT_OK);
+    s[0].event = RCPT_EV_FALLBACK;
+    s[0].unless_fetched = true;
+    assert_int_equal(store_settle(site.store, s, 1, NULL, NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(rcpt_of(site.store, id, 0).state, RCPT_RETURNING);
+    assert_int_equal(store_fetch_begin(site.store, id, "b.test", NULL, NULL, &err), RESULT_PERM);
+    assert_int_equal(rcpt_of(site.store, id, 1).fetching, 0);
+    mem_free(&id);
+}
+
 static void settling_leaves_words_and_a_trace(void **state)
 {
     (void)state;
@@ -718,6 +740,7 @@ int main(void)
         TEST(null_sender_and_bad_domains),
         TEST(whole_state_table),
         TEST(attempts_count_by_kind_of_work),
+        TEST(no_fetch_for_one_beside_another_that_was_taken_back),
         TEST(settling_leaves_words_and_a_trace),
         TEST(a_fetch_is_not_for_those_who_go_another_way),
         TEST(a_fetch_and_a_recall_exclude_each_other),
