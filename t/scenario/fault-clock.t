@@ -58,6 +58,18 @@ sub arrives {
     return join('', $mail->trace) =~ /with SSMP/ ? 'bridge' : 'SMTP';
 }
 
+# The way of a message that is to be refused. Now and then libfaketime tells the time as it is, just when a notification is signed or read.
+sub refused_at_b {
+    my ($subject) = @_;
+    my $way;
+    for my $try (1 .. 4) {
+        send_to('dave@b.test', "$subject, $try");
+        $way = arrives($b, 'dave', "$subject, $try");
+        last if $way eq 'SMTP';
+    }
+    return $way;
+}
+
 sub promised {
     my ($site, $to, $subject) = @_;
     $slow{$site->{name}}->hold('.');
@@ -88,8 +100,7 @@ for my $jump (['+23h', 'forward', qr/iat: is in the future by our clock/], ['-23
     my %log = log_sizes();
     set_clock($a, $offset);
     $a->wait_log(qr/the clock was set $way by 82\d\d\d s: \d waiting messages keep their age.*set it right/, $log{a});
-    send_to('dave@b.test', "sent at $offset");
-    is arrives($b, 'dave', "sent at $offset"), 'SMTP', "sender $offset: the other site refuses it, so it goes by SMTP";
+    is refused_at_b("sent at $offset"), 'SMTP', "sender $offset: the other site refuses it, so it goes by SMTP";
     like $_->log_after($log{$_->{name}}), $refusal, "sender $offset: the log of $_->{name} says why" for $a, $b;
     send_to('dave@c.test', "sent at $offset");
     is arrives($c, 'dave', "sent at $offset"), 'bridge', "sender $offset: a more patient site takes it";
@@ -132,8 +143,7 @@ for my $jump (['+23h', qr/exp: the notification has expired by our clock/], ['-2
     my $id = promised($b, 'bob@b.test', "promised before $offset");
     my %log = log_sizes();
     set_clock($b, $offset);
-    send_to('dave@b.test', "received at $offset");
-    is arrives($b, 'dave', "received at $offset"), 'SMTP', "receiver $offset: it refuses, so mail goes by SMTP";
+    is refused_at_b("received at $offset"), 'SMTP', "receiver $offset: it refuses, so mail goes by SMTP";
     like $_->log_after($log{$_->{name}}), $refusal, "receiver $offset: the log of $_->{name} says why" for $a, $b;
     $slow{b}->let_go('.');
     is arrives($b, 'bob', "promised before $offset"), 'bridge', 'what it promised before it delivers';
