@@ -301,7 +301,7 @@ $table_c->run(map {
     my ($name, $bytes) = @$_;
     +{who => 'milter', name => $name, answer_is => qr/^(answered|closed)/, does => sub { Pontoon::Test::HostileClient::milter($socket, $bytes) }}
 } @Pontoon::Test::HostileClient::milter);
-is $c->pontoon_json('status')->{store}{messages}, $stored, 'nothing of that was diverted';
+cmp_ok $c->pontoon_json('status')->{store}{messages}, '<=', $stored, 'nothing of that was diverted'; # what waited may have come to its end
 
 # libmilter itself may die of this one (doc/threats.md: only the MTA's group may open the socket). Then it is as after any crash: the client of
 # a message that is under way comes again, and systemd starts the milter anew.

@@ -129,6 +129,8 @@ sub mc {
         confDEF_USER_ID         => 'nobody:nogroup',
         confDONT_BLAME_SENDMAIL => 'TrustStickyBit,GroupWritableDirPathSafe',
         confTO_IDENT            => '0s',
+        confQUEUE_LA            => 10_000,    # a busy machine is no reason to let mail lie
+        confREFUSE_LA           => 10_000,
         confTO_QUEUEWARN        => '',
         confMIN_QUEUE_AGE       => '0',
         confMAX_MESSAGE_SIZE    => $MAX_SIZE,
