@@ -152,8 +152,8 @@ sub check {
     like $rcpt, qr/ ORCPT=\Q$orcpt\E(?: |$)/i, "$name: ORCPT" or diag $rcpt;
     ok substr($mails[0]{content}, -length $text{$n}) eq $text{$n}, "$name: the content";
     cmp_ok $seconds{$n}, '<', $AT_ONCE, "$name: at once" if $at_once;
-    cmp_ok $seconds{$n}, '>=', $AFTER - 0.5, "$name: after fallback-after" if !$at_once;
-    cmp_ok $seconds{$n}, '<', $AFTER + 3, "$name: and not much later" if !$at_once;
+    cmp_ok $seconds{$n}, '>=', $AFTER - 1.5, "$name: after fallback-after" if !$at_once;
+    cmp_ok $seconds{$n}, '<', $AFTER + 5, "$name: and not much later" if !$at_once;
     my @lines = $a->log_after(0) =~ /^.*notification for d$n\.test.*$/mg;
     like join("\n", @lines), $says, "$name: the log says what was wrong" if $says;
     my ($message) = $takers[$n]->notified or return;
