@@ -27,6 +27,10 @@ my %KINDS = (
     withdraw  => [1, 4,   'policy'],
 );
 
+# What becomes of packets to a site's store and bridge.
+my %RULE = (cut => 'drop', reset => 'reject with tcp reset', loss => 'numgen random mod 5 0 drop');
+my %DOWN = map { $_ => 1 } qw(kill stop);    # meanwhile the daemon is not started again
+
 # world, sites => [...], seconds: when the last is over; every: seconds between two, in the mean. Takes rand() as it was seeded.
 sub new {
     my ($class, %o) = @_;
@@ -81,14 +85,14 @@ sub describe {
 sub step {
     my ($self, $now) = @_;
     for my $f (grep { $_->{end} <= $now } @{$self->{open}}) {
-        $f->{mend}->();
+        $f->{mend}->() if $f->{mend};
         push @{$self->{done}}, $f;
     }
     @{$self->{open}} = grep { $_->{end} > $now } @{$self->{open}};
     while (@{$self->{plan}} && $self->{plan}[0]{at} <= $now) {
         my $f = shift @{$self->{plan}};
-        my $begin = "begin_$f->{kind}";
-        $f->{mend} = $self->$begin($f) // sub { };
+        my $begin = 'begin_' . ($RULE{$f->{kind}} ? 'link' : $f->{kind});
+        $f->{mend} = $self->$begin($f);
         push @{$self->{open}}, $f;
     }
     $self->supervise;
@@ -100,7 +104,7 @@ sub supervise {
     my ($self) = @_;
     for my $site (@{$self->{sites}}) {
         for my $daemon ($site->daemons) {
-            next if $site->daemon($daemon)->alive || grep { $_->{down} && $_->{what} eq "$site->{name} $daemon" } @{$self->{open}};
+            next if $site->daemon($daemon)->alive || grep { $DOWN{$_->{kind}} && $_->{what} eq "$site->{name} $daemon" } @{$self->{open}};
             next if time - ($self->{started}{"$site->{name} $daemon"} // 0) < 0.5;
             $self->{started}{"$site->{name} $daemon"} = time;
             $self->{restarts}++;
@@ -111,27 +115,25 @@ sub supervise {
 
 sub all { return (@{$_[0]{done}}, @{$_[0]{open}}, @{$_[0]{plan}}) }
 
-# ---- the faults; each returns how it is mended ----
+# ---- the faults; each returns how it is mended, if there is something to do ----
 
 sub begin_kill {
     my ($self, $f) = @_;
-    $f->{down} = 1;
     $f->{site}->kill9($f->{daemon});
-    return sub { $f->{down} = 0 };
+    return;
 }
 
 sub begin_failpoint {
     my ($self, $f) = @_;
     $f->{site}->kill9($f->{daemon});
     $f->{site}->launch($f->{daemon}, PONTOON_FAIL => $f->{arm});
-    return sub { };
+    return;
 }
 
 sub begin_stop {
     my ($self, $f) = @_;
-    $f->{down} = 1;
     $f->{site}->daemon($f->{daemon})->signal('TERM');
-    return sub { $f->{site}->daemon($f->{daemon})->stop; $f->{down} = 0 };
+    return sub { $f->{site}->daemon($f->{daemon})->stop };
 }
 
 sub begin_freeze {
@@ -182,10 +184,7 @@ sub begin_withdraw {
     return sub { $f->{site}->announce if $self->{world}->dns->alive; $self->{announce}{$f->{site}{name}} = 1 };
 }
 
-# Packets to a site's store and bridge: thrown away, refused, or every fifth thrown away.
-my %RULE = (cut => 'drop', reset => 'reject with tcp reset', loss => 'numgen random mod 5 0 drop');
-
-sub filter {
+sub begin_link {
     my ($self, $f) = @_;
     my $table = "soak_$f->{site}{name}";
     my $ports = join ', ', values %{$f->{site}{port}};
@@ -193,9 +192,6 @@ sub filter {
             . "add rule ip $table in ip daddr $f->{site}{address} tcp dport { $ports } $RULE{$f->{kind}}");
     return sub { nft("delete table ip $table") };
 }
-sub begin_cut   { filter(@_) }
-sub begin_reset { filter(@_) }
-sub begin_loss  { filter(@_) }
 
 sub nft { system('nft', $_[0]) == 0 or croak "nft: $?" }
 
