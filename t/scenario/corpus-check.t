@@ -6,9 +6,9 @@ use Pontoon::Test::Corpus;
 use Pontoon::Test::Dkim;
 use Pontoon::Test::Mail;
 use Pontoon::Test::Rspamd;
+use Pontoon::Test::Replay;
 use DBI;
 use IPC::Open2 qw(open2);
-use JSON::PP ();
 
 plan skip_all => 'needs the Debian packages rspamd and opendkim' unless Pontoon::Test::Rspamd->available && Pontoon::Test::Dkim->available;
 
@@ -57,13 +57,12 @@ own('9002-changed.eml', $good =~ s/signed\r\n\z/Signed, not!\r\n/r);
 my $N = () = glob "$own/* $archive/*";
 $a->submit(from => 'alice@a.test', to => ['bob@b.test'], message => $plain);
 $b->wait_mail('bob', 1);
-my ($journal, $json) = map { $world->dir . "/$_" } qw(journal report.json);
+my $journal = $world->dir . '/journal';
 my $begun = time;
-my ($text, $status, $errors) = Pontoon::Test::Site::run("$ENV{PONTOON_BUILD}/pontoon-replay", '--compare', '--to', 'plain=' . $a->mta->endpoint('return'),
+my ($report, $code, $text, $errors) = Pontoon::Test::Replay::run($world, '--compare', '--to', 'plain=' . $a->mta->endpoint('return'),
     '--to', 'pontoon=' . $a->mta->endpoint('smtp'), '--from', 'alice@a.test', '--rcpt', 'bob@b.test', '--maildir', $b->mta->{mail},
-    '--watch', 'X-Spamd-Result', '--watch', 'X-Spam', '--wait', '60s', '--timeout', '120s', '--journal', $journal, '--json', $json, $archive, $own);
--s $json or BAIL_OUT("no report: $text$errors");
-my $report = JSON::PP::decode_json(do { local (@ARGV, $/) = ($json); <> });
+    '--watch', 'X-Spamd-Result', '--watch', 'X-Spam', '--wait', '60s', '--timeout', '120s', '--journal', $journal, $archive, $own);
+$report or BAIL_OUT("no report: $text$errors");
 note sprintf '%d messages in %d s', $report->{messages}, time - $begun;
 
 # Each message that arrived: its bytes behind the token, and what the filters wrote.

@@ -6,7 +6,7 @@
 BEGIN { $ENV{PONTOON_BUILD} = $ENV{PONTOON_PLAIN_BUILD} if $ENV{PONTOON_PLAIN_BUILD} }
 use Pontoon::Test time => $ENV{LEAK_MESSAGES} ? 3600 : 300;
 use Pontoon::Test::Corpus;
-use JSON::PP ();
+use Pontoon::Test::Replay;
 use Time::HiRes qw(time);
 
 my $N     = $ENV{LEAK_MESSAGES} // 1_000;
@@ -44,13 +44,11 @@ my @names = sort keys %pid;
 my %own;
 my $begun = time;
 for my $step (1 .. $STEPS) {
-    my $json = $world->dir . "/report.$step.json";
-    my ($said, $status, $errors) = Pontoon::Test::Site::run("$ENV{PONTOON_BUILD}/pontoon-replay", '--to', $a->mta->endpoint('smtp'),
+    my ($report, $code, $said, $errors) = Pontoon::Test::Replay::run($world, '--to', $a->mta->endpoint('smtp'),
         '--sink', $sink, '--from', 'alice@a.test', '--rcpt', 'bob@b.test', '--repeat', 1_000_000, '--limit', $N / $STEPS, '--concurrency', 20,
-        '--wait', '60s', '--linger', '0', '--quiet', '--json', $json, $mbox);
-    my $report = JSON::PP::decode_json(do { local (@ARGV, $/) = ($json); <> });
+        '--wait', '60s', '--linger', '0', '--quiet', $mbox);
     my $way = $report->{ways}[0];
-    is $status, 0, sprintf '%d more arrived once, unaltered (%d in all, %.0f/s)', $way->{arrived}, $step * $N / $STEPS, $step * $N / $STEPS / (time - $begun)
+    is $code, 0, sprintf '%d more arrived once, unaltered (%d in all, %.0f/s)', $way->{arrived}, $step * $N / $STEPS, $step * $N / $STEPS / (time - $begun)
         or diag $said, $errors;
     $a->wait_settled(60);
     my @memory = map { [memory($pid{$_})] } @names;

@@ -3,7 +3,7 @@
 use Pontoon::Test time => 240;
 use Pontoon::Test::Corpus;
 use Pontoon::Test::Filter;
-use JSON::PP ();
+use Pontoon::Test::Replay;
 
 my $N     = $ENV{REPLAY_MESSAGES} // 1_000;
 my $FEW   = int $N / 4;    # for what needs no thousand
@@ -26,17 +26,14 @@ for my $i (1 .. $N) {
 
 sub replay {
     my ($n, $damage) = @_;
-    my $json = $world->dir . '/report.json';
-    unlink $json;
     my $filter = Pontoon::Test::Filter->start(address => $address, port => $filter_port, to => "$address:$sink_port", damage => $damage);
-    my ($text, $status, $errors) = Pontoon::Test::Site::run("$ENV{PONTOON_BUILD}/pontoon-replay", '--to', $a->mta->endpoint('smtp'),
+    my ($report, $code, $text, $errors) = Pontoon::Test::Replay::run($world, '--to', $a->mta->endpoint('smtp'),
         '--from', 'tester@a.test', '--rcpt', 'sink@sink.test', '--sink', "$address:$sink_port", '--wait', '3s', '--linger', '300ms', '--limit', $n,
-        '--json', $json, $world->dir . '/maildir');
+        $world->dir . '/maildir');
     $filter->stop;
-    -s $json or die "no report ($status): $text$errors";
-    my $report = JSON::PP::decode_json(do { local (@ARGV, $/) = ($json); <> });
+    $report or die "no report ($code): $text$errors";
     note join ', ', map { "$_ " . ($report->{ways}[0]{$_} // '-') } qw(sent arrived missing doubled altered messages_per_second);
-    return ($report, $status >> 8, "$text$errors");
+    return ($report, $code, "$text$errors");
 }
 
 my @COUNTS = qw(sent arrived missing doubled altered);

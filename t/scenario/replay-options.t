@@ -4,24 +4,18 @@
 use Pontoon::Test;
 use Pontoon::Test::Corpus;
 use Pontoon::Test::Recorder;
+use Pontoon::Test::Replay;
 use DBI;
 use JSON::PP ();
 use Time::HiRes qw(time);
 
 my $world   = new_world();
-my $replay  = "$ENV{PONTOON_BUILD}/pontoon-replay";
+my $replay  = Pontoon::Test::Replay::program();
 my $address = $world->address(9);
 my $sink    = "$address:" . $world->port($address);
 my @to_sink = ('--to', $sink, '--sink', $sink, '--from', 'alice@a.test', '--rcpt', 'bob@b.test', '--wait', '5s', '--linger', '100ms');
 
-sub replay {
-    my (@arguments) = @_;
-    my $json = $world->dir . '/report.json';
-    unlink $json;
-    my ($text, $status, $errors) = Pontoon::Test::Site::run($replay, '--json', $json, @arguments);
-    my $report = -s $json ? JSON::PP::decode_json(do { local (@ARGV, $/) = ($json); <> }) : undef;
-    return ($report, $status >> 8, $text, $errors);
-}
+sub replay { Pontoon::Test::Replay::run($world, @_) }
 
 # ---- sources ----
 
@@ -71,7 +65,7 @@ sub envelopes {
     unlink glob $world->dir . '/recorded/*';
     my ($report, $code, $text) = replay('--to', $recorder->endpoint, @arguments);
     my @files = sort { ($a =~ /(\d+)$/)[0] <=> ($b =~ /(\d+)$/)[0] } glob $world->dir . '/recorded/*';    # of one connection: in order
-    return ($report, map { my $file = $_; JSON::PP::decode_json(do { local (@ARGV, $/) = ($file); <> }) } @files);
+    return ($report, map { Pontoon::Test::Replay::report($_) } @files);
 }
 my @elsewhere = ('u@foreign.test', 'U <u@foreign.test>', 'friends: u@foreign.test, v@foreign.test;', 'u@b.test.foreign.test', 'u@notb.test', 'u@sub.b.test',
     'u%foreign.test@b.test', 'foreign.test!u@b.test', '"u@foreign.test"@b.test', '<@b.test:u@foreign.test>', 'u@[192.0.2.1]', 'u@b.test@foreign.test',
@@ -168,7 +162,7 @@ select undef, undef, undef, 0.3;    # long enough for what was written to be tak
 syswrite $slow, substr $taken[2], 1000;
 close $slow;
 $watching->wait_end(30);
-$report = JSON::PP::decode_json(do { local (@ARGV, $/) = ($world->dir . '/watching.json'); <> });
+$report = Pontoon::Test::Replay::report($world->dir . '/watching.json');
 is_deeply [map { $report->{ways}[0]{$_} } qw(arrived missing doubled altered)], [3, 0, 0, 0], 'a Maildir, by rename, by link, in two pieces: all three' or diag explain $report->{findings};
 is $report->{strays}, 0, 'and what was there before does not count';
 
@@ -196,7 +190,7 @@ $watching = Pontoon::Test::Proc->start(name => 'pontoon-replay', output => $worl
 wait_for('the others', sub { $recorder->mails('bob@b.test') >= 3 });
 deliver();
 $watching->wait_end(30);
-$report = JSON::PP::decode_json(do { local (@ARGV, $/) = ($world->dir . '/watching.json'); <> });
+$report = Pontoon::Test::Replay::report($world->dir . '/watching.json');
 is_deeply [map { $report->{ways}[0]{$_} } qw(arrived missing doubled altered)], [3, 0, 0, 0], 'killed and resumed: what came in between was found'
     or diag explain $report;
 

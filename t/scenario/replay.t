@@ -3,22 +3,15 @@
 # REPLAY_MESSAGES says how many by both ways, in rounds if the corpora have fewer; the report is printed then (`make replay-proof`: 10,000).
 use Pontoon::Test time => $ENV{REPLAY_MESSAGES} ? 3600 : 300;
 use Pontoon::Test::Corpus;
-use JSON::PP ();
+use Pontoon::Test::Replay;
 
 my $world = new_world();
 my $a = $world->site('a', main => {mynetworks => '127.0.0.0/8', local_header_rewrite_clients => '', smtp_line_length_limit => 0});
 my $b = $world->site('b', users => [qw(alice bob carol)]);
 $world->start;
-my $replay = "$ENV{PONTOON_BUILD}/pontoon-replay";
+my $replay = Pontoon::Test::Replay::program();
 
-sub replay {
-    my (@arguments) = @_;
-    my $json = $world->dir . '/report.json';
-    unlink $json;
-    my ($text, $status, $errors) = Pontoon::Test::Site::run($replay, '--json', $json, @arguments);
-    my $report = -s $json ? JSON::PP::decode_json(do { local (@ARGV, $/) = ($json); <> }) : undef;
-    return ($report, $status >> 8, $text, $errors);
-}
+sub replay { Pontoon::Test::Replay::run($world, @_) }
 
 # An mbox as mail readers write it, of N real messages.
 my @messages = Pontoon::Test::Corpus::messages();
@@ -92,7 +85,7 @@ my $seen = -s $a->log;
 wait_for('some messages to be sent', sub { (() = $a->log_after($seen) =~ /diverted=1/g) >= 20 });
 $run->signal('INT');
 $run->wait_end;
-my $first = JSON::PP::decode_json(do { local (@ARGV, $/) = ($world->dir . '/first.json'); <> });
+my $first = Pontoon::Test::Replay::report($world->dir . '/first.json');
 cmp_ok $first->{messages}, '<', $N, "interrupted after $first->{messages}";
 is $first->{ways}[0]{missing}, 0, 'with nothing missing';
 (undef, $code, undef, $errors) = replay(@paced);
