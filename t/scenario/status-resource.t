@@ -42,9 +42,9 @@ like JSON::PP::decode_json($busy->{body})->{detail}, qr/mail server/, 'says why'
 cmp_ok $busy->{headers}{'retry-after'}, '>', 0, 'and when to come back';
 $b->postfix->start;
 $b->postfix->wait_ready;
-$v = verdict($good, $offer[1]);
-is $v->{verdict}, 'delivered', 'the MTA is back' or diag $v->{text};
-is status()->{status}, 200, 'ready again';
+$v = verdict($good, $offer[1]);    # a slow MTA: a receipt follows
+like $v->{verdict}, qr/^(?:delivered|accepted)$/, 'the MTA is back' or diag $v->{text};
+ok wait_until(sub { status()->{status} == 200 }), 'ready again';
 
 $v = verdict($slow, $offer);
 is $v->{verdict}, 'accepted', 'a message whose store dawdles';
