@@ -127,6 +127,12 @@ bool rcpt_state_fetchable(enum rcpt_state state)
     return state == RCPT_QUEUED || state == RCPT_ACCEPTED;
 }
 
+bool rcpt_state_taken_back(enum rcpt_state state)
+{
+    return state == RCPT_RETURNING || state == RCPT_BOUNCING || state == RCPT_RETURNED || state == RCPT_BOUNCED ||
+           state == RCPT_RECALLED;
+}
+
 const char *rcpt_state_name(enum rcpt_state state)
 {
     assert((unsigned)state < RCPT_STATES);

@@ -58,6 +58,8 @@ bool rcpt_event_clears_doubt(enum rcpt_event event);
 bool rcpt_state_final(enum rcpt_state state);
 /* Whether a fetch for a recipient in this state may be served. */
 bool rcpt_state_fetchable(enum rcpt_state state);
+/* Whether it goes another way than this one now, or nowhere: the peer must not deliver it any more. */
+bool rcpt_state_taken_back(enum rcpt_state state);
 
 const char *rcpt_state_name(enum rcpt_state state); /* "queued", … as shown by pontoon queue */
 const char *rcpt_event_name(enum rcpt_event event);

@@ -63,6 +63,12 @@ struct store_entry *store_builder_entry(struct store_entries_builder *b, int64_t
 /* Reads the messages' own columns. */
 enum result store_builder_load(struct store_entries_builder *b, struct sqlite_db *db, struct error *err);
 
+/* ---- store_sqlite_fetch.c: the one rule of who may fetch, for a look (HEAD) and for a fetch ---- */
+
+/* Whether `aud` may fetch this message now. */
+enum result store_check_access(struct sqlite_db *db, const char *id, const char *aud, enum store_access *access_r,
+                               struct error *err);
+
 /* ---- store_sqlite_settle.c: the one place that changes states ---- */
 
 struct store_files { /* body files to remove after the commit */

@@ -15,23 +15,6 @@ struct store_body {
     uint8_t digest[DIGEST_SIZE];
 };
 
-static enum result check_access(struct sqlite_db *db, const char *id, const char *aud, enum store_access *access_r,
-                                struct error *err)
-{
-    *access_r = STORE_ACCESS_UNKNOWN;
-    struct sqlite_stmt *st =
-        stmt_begin(db, "SELECT r.state FROM messages AS m JOIN recipients AS r ON r.message = m.message"
-                       " WHERE m.id = ? AND r.domain = ?");
-    stmt_bind_text(st, id);
-    stmt_bind_text(st, aud);
-    while (stmt_row(st)) {
-        bool may = rcpt_state_fetchable((enum rcpt_state)stmt_get_int(st));
-        if (*access_r != STORE_ACCESS_OK)
-            *access_r = may ? STORE_ACCESS_OK : STORE_ACCESS_GONE;
-    }
-    return stmt_end(st, err);
-}
-
 /* The row: size, digest, trace, file, data. */
 static struct store_body *read_row(struct sqlite_stmt *st, char **file_r)
 {
@@ -88,7 +71,7 @@ static enum result try_open(struct store *s, const char *id, const char *aud, en
     *missing_r = false;
     enum result r = sqlite_pool_take(s->readers, &db, err);
     if (r == RESULT_OK && aud != NULL)
-        r = check_access(db, id, aud, access_r, err);
+        r = store_check_access(db, id, aud, access_r, err);
     if (r == RESULT_OK && *access_r == STORE_ACCESS_OK)
         r = open_row(s, db, id, body_r, missing_r, err);
     sqlite_pool_give(s->readers, &db);

@@ -1,7 +1,31 @@
-/* Begin and end of a fetch, noted for recall, return to SMTP and trace. See store.h. */
+/* Who may fetch; begin and end of a fetch, noted for recall, return to SMTP and trace. See store.h. */
 #include "lib/mem.h"
 #include "lib/store_sqlite.h"
 #include "lib/trace_sqlite.h"
+
+/*
+ * The capability is one for all recipients at a site. So it is enough that one may be fetched for; but none may have been taken back while
+ * the peer was told of it and never said that it holds nothing: it would deliver to that one as well.
+ */
+enum result store_check_access(struct sqlite_db *db, const char *id, const char *aud, enum store_access *access_r,
+                               struct error *err)
+{
+    bool known = false, wanted = false, endangered = false;
+    struct sqlite_stmt *st = stmt_begin(
+        db, "SELECT state, offered FROM recipients WHERE message = (SELECT message FROM messages WHERE id = ?)"
+            " AND domain = ?");
+    stmt_bind_text(st, id);
+    stmt_bind_text(st, aud);
+    while (stmt_row(st)) {
+        enum rcpt_state state = (enum rcpt_state)stmt_get_int(st);
+        bool offered = stmt_get_int(st) != 0;
+        known = true;
+        wanted = wanted || rcpt_state_fetchable(state);
+        endangered = endangered || (offered && rcpt_state_taken_back(state));
+    }
+    *access_r = !known ? STORE_ACCESS_UNKNOWN : (wanted && !endangered ? STORE_ACCESS_OK : STORE_ACCESS_GONE);
+    return stmt_end(st, err);
+}
 
 struct fetch {
     struct sqlite_change change;
@@ -43,20 +67,18 @@ static enum result update(struct sqlite_stmt *st, const struct fetch *f, int64_t
 static enum result apply_begin(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
 {
     const struct fetch *f = (struct fetch *)c;
+    enum store_access access;
     int64_t message = 0;
-    /*
-     * States as in rcpt_state_fetchable(): queued, accepted. None at this site may have been taken back (returning, bouncing, returned,
-     * bounced, recalled) while the peer was told of it and never said that it holds nothing: it would deliver to that one as well.
-     */
-    enum result r = update(stmt_begin(db, "UPDATE recipients SET fetching = ?, offered = 1 WHERE message ="
-                                          " (SELECT message FROM messages WHERE id = ?) AND domain = ?"
-                                          " AND state IN (0, 1) AND NOT EXISTS (SELECT 1 FROM recipients AS o WHERE"
-                                          " o.message = recipients.message AND o.domain = recipients.domain"
-                                          " AND o.offered AND o.state IN (2, 3, 5, 6, 7)) RETURNING message"),
-                           f, &message, err);
-    if (r == RESULT_OK && message == 0)
+    enum result r = store_check_access(db, f->id, f->aud, &access, err);
+    if (r == RESULT_OK && access != STORE_ACCESS_OK)
         return error_set(err, RESULT_PERM, "%s may not be fetched any more by %s", f->id, f->aud);
-    return r;
+    if (r != RESULT_OK)
+        return r;
+    /* For those for whom it may be: rcpt_state_fetchable(). */
+    return update(stmt_begin(db, "UPDATE recipients SET fetching = ?, offered = 1 WHERE message ="
+                                 " (SELECT message FROM messages WHERE id = ?) AND domain = ?"
+                                 " AND state IN (0, 1) RETURNING message"),
+                  f, &message, err);
 }
 
 static enum result apply_end(struct sqlite_change *c, struct sqlite_db *db, struct error *err)

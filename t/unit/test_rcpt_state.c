@@ -95,6 +95,7 @@ static void everything_ends(void **state)
         assert_int_equal(leaves, !rcpt_state_final((enum rcpt_state)s));
         assert_int_equal(ends, !rcpt_state_final((enum rcpt_state)s));
         assert_int_equal(rcpt_state_fetchable((enum rcpt_state)s), s == RCPT_QUEUED || s == RCPT_ACCEPTED);
+        assert_false(rcpt_state_taken_back((enum rcpt_state)s) && rcpt_state_fetchable((enum rcpt_state)s));
     }
 }
 

@@ -114,6 +114,52 @@ static void who_may_fetch(void **state)
     mem_free(&id);
 }
 
+static void set_state(struct sqlite_db *db, int64_t rid, int state, bool offered)
+{
+    struct error err = {0};
+    struct sqlite_stmt *st = stmt_begin(db, "UPDATE recipients SET state = ?, offered = ?, fetching = 0 WHERE rid = ?");
+    stmt_bind_int(st, state);
+    stmt_bind_int(st, offered);
+    stmt_bind_int(st, rid);
+    if (stmt_run(st, &err) != RESULT_OK)
+        fail_msg("%s", err.text);
+}
+
+/* HEAD and GET ask in two ways, one of which writes: they must say the same, of any two recipients at one site. */
+static void a_look_and_a_fetch_have_one_rule(void **state)
+{
+    (void)state;
+    static const bool open[RCPT_STATES] = {[RCPT_QUEUED] = true, [RCPT_ACCEPTED] = true};
+    static const bool back[RCPT_STATES] = {[RCPT_RETURNING] = true,
+                                           [RCPT_BOUNCING] = true,
+                                           [RCPT_RETURNED] = true,
+                                           [RCPT_BOUNCED] = true,
+                                           [RCPT_RECALLED] = true};
+    struct letter l = {.rcpts = {"a@b.test", "b@b.test", "c@c.test"}};
+    char *id = put(site.store, &l);
+    const int64_t first = rid_of(site.store, id, 0), second = rid_of(site.store, id, 1);
+    struct error err = {0};
+    struct sqlite_db *db = NULL;
+    char path[300];
+    snprintf(path, sizeof path, "%s/store/store.db", site.dir);
+    assert_int_equal(sqlite_db_open(path, SQLITE_WRITER, 1000, &db, &err), RESULT_OK);
+    for (int i = 0; i < RCPT_STATES * RCPT_STATES * 2; i++) {
+        const int one = i / 2 / RCPT_STATES, other = i / 2 % RCPT_STATES;
+        const bool told = i % 2;
+        const bool may = (open[one] || open[other]) && !(told && back[one]);
+        set_state(db, first, one, told);
+        set_state(db, second, other, false);
+        assert_int_equal(access_of(id, "b.test"), may ? STORE_ACCESS_OK : STORE_ACCESS_GONE);
+        assert_true(rcpt_of(site.store, id, 0).fetching == 0 && rcpt_of(site.store, id, 1).fetching == 0);
+        assert_int_equal(store_fetch_begin(site.store, id, "b.test", NULL, NULL, &err), may ? RESULT_OK : RESULT_PERM);
+        assert_int_equal(rcpt_of(site.store, id, 0).fetching != 0, may && open[one]);
+        assert_int_equal(rcpt_of(site.store, id, 1).fetching != 0, may && open[other]);
+        assert_int_equal(access_of(id, "c.test"), STORE_ACCESS_OK);
+    }
+    sqlite_db_close(&db);
+    mem_free(&id);
+}
+
 static void open_body_outlives_its_message(void **state)
 {
     (void)state;
@@ -321,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(any_size_any_spool),
         TEST(who_may_fetch),
+        TEST(a_look_and_a_fetch_have_one_rule),
         TEST(open_body_outlives_its_message),
         TEST(damaged_files_are_errors),
         TEST(bodies_live_as_long_as_needed),
