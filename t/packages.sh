@@ -6,7 +6,7 @@ BUILD_PACKAGES="gcc make autoconf automake pkgconf libc6-dev libmilter-dev libev
 SITE_PACKAGES="perl openssl postfix knot knot-dnsutils util-linux"
 TEST_PACKAGES="libcmocka-dev libdbd-sqlite3-perl libdbi-perl libio-socket-ssl-perl opendkim spin systemd python3 curl xz-utils zstd bzip2
     sasl2-bin libsasl2-modules python3-flufl.bounce golang-github-jhillyerd-enmime-dev postfix-cdb postfix-lmdb pflogsumm chromium
-    rspamd python3-dkim valgrind iproute2 nftables libfaketime"
+    rspamd python3-dkim valgrind iproute2 nftables libfaketime nginx-light"
 CORPUS_PACKAGES="libpython3.11-testsuite" # further real mail, for `make corpus-check`
 BENCH_PACKAGES="opendkim nginx-light wrk valgrind" # for `make bench`: peers, load tools, and what counts instructions
 LINT_PACKAGES="clang libclang-rt-14-dev clang-tidy clang-format cppcheck shellcheck"

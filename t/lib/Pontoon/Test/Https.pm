@@ -102,8 +102,17 @@ sub read_chunked {
 # send. Returns the response as read_message() does (with `status`), or undef when there was none.
 sub request {
     my ($class, %o) = @_;
-    my ($host, $port, $path) = $o{url} =~ m{^https://([^/:]+):(\d+)(.*)$} or croak "url $o{url}";
-    my $tls = IO::Socket::SSL->new(
+    my $tls      = $class->connect(%o);
+    my $response = $class->exchange($tls, %o);
+    $tls->close(SSL_no_shutdown => 1);
+    return $response;
+}
+
+# The same in two steps, for a connection that is kept: with headers => {Connection => 'keep-alive'}.
+sub connect {
+    my ($class, %o) = @_;
+    my ($host, $port) = url_parts($o{url});
+    return IO::Socket::SSL->new(
         PeerAddr            => $o{address},
         PeerPort            => $port,
         LocalAddr           => $o{source},
@@ -112,7 +121,12 @@ sub request {
         SSL_verifycn_scheme => 'http',
         SSL_ca_file         => $o{ca},
         Timeout             => 20,
-    ) or croak "TLS to $o{url}: $SSL_ERROR $!";
+    ) // croak "TLS to $o{url}: $SSL_ERROR $!";
+}
+
+sub exchange {
+    my ($class, $tls, %o) = @_;
+    my ($host, $port, $path) = url_parts($o{url});
     my $body    = $o{body} // '';
     my %headers = (Host => "$host:$port", Connection => 'close', %{$o{headers} // {}});
     $headers{'Content-Length'} //= length $body if length $body || ($o{method} // '') eq 'POST';
@@ -123,9 +137,9 @@ sub request {
         my $n = syswrite $tls, $bytes, 65536, $done or last;
         $done += $n;
     }
-    my $response = read_message($tls, head => ($o{method} // '') eq 'HEAD');
-    $tls->close(SSL_no_shutdown => 1);
-    return $response;
+    return read_message($tls, head => ($o{method} // '') eq 'HEAD');
 }
+
+sub url_parts { my ($url) = @_; return $url =~ m{^https://([^/:]+):(\d+)(.*)$} ? ($1, $2, $3) : croak "url $url" }
 
 1;
