@@ -197,7 +197,7 @@ const struct config_entry config_table[] = {
     {"store", "queue-bytes-max", CONFIG_SIZE, "0", 0, 1048576 * GIB, NULL, NULL,
      "The same as queue-max in bytes of stored bodies, each counted once. 0: as many as the disk holds."},
     {"store", "busy-timeout", CONFIG_TIME, "10s", 100 * MS, 5 * MIN, NULL, NULL,
-     "How long a change waits for another process's lock on the database."},
+     "How long a change waits for another process's lock on the database. A daemon that starts waits half a minute at least."},
     {"store", "user", CONFIG_STRING, "", 0, 0, NULL, "pontoon-store",
      "User to become after start, as USER or USER:GROUP. Empty: stay."},
     {"store", "listen", CONFIG_LIST, "", 0, 0, NULL, "*:443",

@@ -113,6 +113,11 @@ void sqlite_db_close(struct sqlite_db **dbp)
     mem_free(dbp);
 }
 
+void sqlite_db_busy_timeout(struct sqlite_db *db, msec_t busy_timeout)
+{
+    db->busy_timeout = busy_timeout;
+}
+
 /* *step_r: 0 for a database without schema. */
 static enum result schema_step(struct sqlite_db *db, int *step_r, struct error *err)
 {

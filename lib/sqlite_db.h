@@ -34,6 +34,8 @@ enum sqlite_use {
 enum result sqlite_db_open(const char *path, enum sqlite_use use, msec_t busy_timeout, struct sqlite_db **db_r,
                            struct error *err);
 void sqlite_db_close(struct sqlite_db **db);
+/* From now on a lock is waited for as long as this (ms). */
+void sqlite_db_busy_timeout(struct sqlite_db *db, msec_t busy_timeout);
 
 /*
  * The schema as a list of steps; a database that is at step k (kept in its table `meta`) gets those behind k. More

@@ -15,6 +15,7 @@
 enum {
     GROUP_MAX = 256, /* changes in one transaction */
     LAZY_WAIT_MS = 200,
+    OPEN_PATIENCE = 30000, /* ms: when a site starts, all its daemons open the store, and one makes the schema */
 };
 
 struct sqlite_writer {
@@ -210,7 +211,8 @@ enum result sqlite_writer_open(const char *path, const struct sqlite_schema *sch
     *w_r = NULL;
     enum result r = data_dir_file(path, err);
     if (r == RESULT_OK)
-        r = sqlite_db_open(path, SQLITE_WRITER, busy_timeout, &w->db, err);
+        r = sqlite_db_open(path, SQLITE_WRITER, busy_timeout > OPEN_PATIENCE ? busy_timeout : OPEN_PATIENCE, &w->db,
+                           err);
     if (r == RESULT_OK)
         r = sqlite_db_upgrade(w->db, schema, err);
     if (r != RESULT_OK) {
@@ -218,6 +220,7 @@ enum result sqlite_writer_open(const char *path, const struct sqlite_schema *sch
         mem_free(&w);
         return r;
     }
+    sqlite_db_busy_timeout(w->db, busy_timeout);
     w->last = &w->first;
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);

@@ -35,7 +35,10 @@ struct sqlite_change {
     bool finished;
 };
 
-/* Opens (makes) the database at `path`, brings its schema up to date and starts the thread. */
+/*
+ * Opens (makes) the database at `path`, brings its schema up to date and starts the thread. A lock is waited
+ * for as long as busy_timeout says, but half a minute while it opens.
+ */
 enum result sqlite_writer_open(const char *path, const struct sqlite_schema *schema, msec_t busy_timeout,
                                struct sqlite_writer **w_r, struct error *err);
 /* Commits what is queued and ends. Nothing may be queued any more. */

@@ -1,8 +1,11 @@
 #include "t/unit/temp_dir.h"
 #include "t/unit/test.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "lib/data_dir.h"
 #include "lib/mem.h"
@@ -228,6 +231,33 @@ static void lock_held_elsewhere(void **state)
     assert_int_equal(sqlite_writer_run(writer, &i.change, &err), RESULT_OK);
 }
 
+static void *let_go(void *arg)
+{
+    struct sqlite_db *other = arg;
+    nanosleep(&(struct timespec){0, 200000000}, NULL); /* four times what a change would wait */
+    assert_int_equal(sqlite_db_run(other, "COMMIT", NULL), RESULT_OK);
+    return NULL;
+}
+
+/* Another daemon makes the schema while we start: that is waited for, however short busy_timeout is. */
+static void lock_held_while_opening(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct sqlite_db *other = NULL;
+    pthread_t thread;
+    sqlite_writer_close(&writer);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(close(open(path, O_WRONLY | O_CREAT, 0600)), 0);
+    assert_int_equal(sqlite_db_open(path, SQLITE_WRITER, 1000, &other, &err), RESULT_OK);
+    assert_int_equal(sqlite_db_run(other, "BEGIN IMMEDIATE", &err), RESULT_OK);
+    assert_int_equal(pthread_create(&thread, NULL, let_go, other), 0);
+    writer = open_writer(50);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    sqlite_db_close(&other);
+    assert_int_equal(rows(), 0);
+}
+
 /* ---- two writers, one of them with many threads ---- */
 
 static int stop;
@@ -364,6 +394,7 @@ int main(void)
         TEST(close_commits_what_is_queued),
         TEST(lazy_rides_along_or_comes_alone),
         TEST(lock_held_elsewhere),
+        TEST(lock_held_while_opening),
         TEST(neither_writer_starves),
         TEST(says_what_a_crash_left),
         TEST(an_orderly_end_says_nothing),
