@@ -110,18 +110,20 @@ sub missing {
     return @bad;
 }
 
-# What the other sites' stores know of B (delivered, or a receipt was promised), and B's queue must know as well.
+# What the other sites' stores know of B (delivered, or a receipt was promised), and B's queue must know as well. Except where B has said
+# "deferred" and was not believed, as it answered an earlier notification: the store still sees a promise, and asks again.
 sub unknown {
     my ($folder) = @_;
     my $db   = database("$folder/jobs.db");
     my %here = map { ("$_->[0] $_->[1]" => $_->[2]) } @{$db->selectall_arrayref('SELECT j.id, r.address, r.state FROM jobs AS j JOIN job_rcpts AS r ON r.job = j.job')};
     my @bad;
     for my $site ($site{a}, $site{c}) {
+        my $log   = $site->log_after(0);
         my $there = database($site->dir . '/store/store.db', 1)
             ->selectall_arrayref('SELECT m.id, r.address, r.state FROM messages AS m JOIN recipients AS r ON r.message = m.message WHERE r.state IN (1, 4)');
         for my $row (@$there) {
             my $state = $here{"$row->[0] $row->[1]"};
-            push @bad, "$row->[0] for $row->[1]: promised" if !defined $state;
+            push @bad, "$row->[0] for $row->[1]: promised" if !defined $state && $log !~ /to=<\Q$row->[1]\E>, \S+ says deferred, .*: asking again, pontoon=$row->[0]$/m;
             push @bad, "$row->[0] for $row->[1]: delivered" if defined $state && $row->[2] == 4 && $state != 1;
         }
     }
