@@ -5,26 +5,13 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use JSON::PP ();
+use Pontoon::Bench::Files qw(slurp spew);
 use Pontoon::Bench::Machine;
 use Pontoon::Bench::Page;
 use Pontoon::Bench::Report;
 
 my ($dir, $build) = @ARGV;
 my $top = abs_path(dirname(__FILE__) . '/../..');
-
-sub slurp {
-    my ($file) = @_;
-    open my $fh, '<', $file or die "$file: $!\n";
-    local $/;
-    return <$fh>;
-}
-
-sub spew {
-    my ($file, $text) = @_;
-    open my $fh, '>', "$file.new" or die "$file.new: $!\n";
-    print $fh $text;
-    close $fh && rename "$file.new", $file or die "$file: $!\n";
-}
 
 my @results = sort { $a->{group} cmp $b->{group} } map { JSON::PP::decode_json(slurp($_)) } glob "$dir/results/*.json";
 die "nothing was measured: $dir/results is empty\n" if !@results;

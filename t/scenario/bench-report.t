@@ -5,6 +5,7 @@ use File::Basename qw(dirname);
 use JSON::PP ();
 use Pontoon::Bench::Numbers qw(human median percentile ratio_of summary);
 use Pontoon::Bench::Page;
+use Pontoon::Bench::Reference;
 use Pontoon::Bench::Report;
 
 my $bench = dirname(__FILE__) . '/../bench';
@@ -53,6 +54,18 @@ my $page = Pontoon::Bench::Page::page($result);
 like $page, qr{<svg.*</svg>}s, 'the page has plots';
 like $page, qr{rate &amp; &lt;more&gt;}, 'text is escaped';
 unlike $page, qr{<script|<link|src=|url\(|https?://}, 'and nothing comes from elsewhere';
+
+# Instructions, which are kept in the repository.
+my $kept = {with => {gcc => '12', flags => '-O2 -g'}, figures => {'one.milter' => 1000, 'one.store' => 2000}};
+sub verdict { Pontoon::Bench::Reference::compare({with => {%{$kept->{with}}, %{$_[1] // {}}}, figures => {%{$kept->{figures}}, %{$_[0]}}}, $kept) }
+is_deeply Pontoon::Bench::Reference::parse(Pontoon::Bench::Reference::format_text($kept, 'what it is')), $kept, 'a reference is read as it was written';
+is_deeply verdict({'one.store' => 2099, 'one.milter' => 951}), {worse => [], better => [], differs => []}, 'some percent are nothing';
+is_deeply verdict({'one.store' => 2101}), {worse => ['one.store: 2,101, was 2,000'], better => [], differs => []}, 'more are noticed';
+is_deeply verdict({'one.milter' => 900}), {worse => [], better => ['one.milter: 900, was 1,000'], differs => []}, 'fewer as well';
+is_deeply verdict({}, {gcc => 13})->{differs}, ['gcc 13, not 12'], 'another compiler';
+is_deeply verdict({'one.lmtp' => 1})->{differs}, ['one.lmtp: 1.00, was -'], 'a figure that is new';
+is_deeply Pontoon::Bench::Reference::compare({with => $kept->{with}, figures => {'one.store' => 2000}}, $kept)->{differs}, ['one.milter: -, was 1,000'],
+    'and one that is gone';
 
 # The real thing, small.
 my $world = new_world();

@@ -9,9 +9,10 @@ use IO::Socket::UNIX;
 use Pontoon::Test::HostileClient;
 use Pontoon::Test::Proc;
 use Pontoon::Test::Stranger;
+use Pontoon::Test::Valgrind;
 
 my $build = $ENV{PONTOON_BUILD};
-plan skip_all => 'needs the Debian package valgrind' unless grep { -x "$_/valgrind" } split /:/, $ENV{PATH};
+plan skip_all => 'needs the Debian package valgrind' unless Pontoon::Test::Valgrind::available();
 plan skip_all => 'needs a build without sanitizers' if `ldd $build/pontoon-milter` =~ /lib(asan|tsan)/;
 
 my $world = new_world();
@@ -19,18 +20,10 @@ my %short = map { ("$_.drain-timeout" => '1s') } qw(milter lmtp store bridge);
 my $a     = $world->site('a', config => {sandbox => 'no', %short, 'store.drain-timeout' => '100s'});
 my $b     = $world->site('b', lmtp => 1, config => {sandbox => 'no', %short, 'bridge.answer-within' => '60s'});
 
-# The daemons' programs, for Site.pm: scripts that run them by valgrind.
-my $reports = $world->mkdir('valgrind');
-for my $daemon (qw(milter lmtp store bridge)) {
-    $world->write("valgrind/pontoon-$daemon", <<END);
-#!/bin/sh
-exec valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \\
-    --num-callers=30 --fair-sched=try --log-file=$reports/$daemon.%p $build/pontoon-$daemon "\$@"
-END
-    chmod 0755, "$reports/pontoon-$daemon";
-}
-symlink "$build/pontoon", "$reports/pontoon";
-$ENV{PONTOON_BUILD} = $reports;
+# The daemons' programs, for Site.pm.
+my $reports = $world->dir . '/valgrind';
+my @strict  = qw(-q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --num-callers=30 --fair-sched=try);
+$ENV{PONTOON_BUILD} = Pontoon::Test::Valgrind::programs($world, 'valgrind', {map { $_ => [@strict, "--log-file=$reports/$_.%p"] } qw(milter lmtp store bridge)});
 
 my @running = ([$a, 'milter'], [$a, 'store'], [$b, 'bridge'], [$b, 'lmtp']);
 my $x = Pontoon::Test::Stranger->new($world, 'x', handler => sub {    # a store that stalls in the middle

@@ -12,6 +12,7 @@ use Getopt::Long ();
 use JSON::PP ();
 use List::Util qw(max min);
 use Time::HiRes qw(time);
+use Pontoon::Bench::Files qw(spew);
 use Pontoon::Bench::Numbers qw(human median);
 
 sub import { strict->import; warnings->import }
@@ -108,10 +109,7 @@ sub save {
     defined $self->{out} or return;
     my %result = map { $_ => $self->{$_} } qw(group title mode rounds comparisons figures);
     $result{seconds} = time - $self->{began};
-    open my $fh, '>', "$self->{out}.new" or croak "$self->{out}.new: $!";
-    print $fh JSON::PP->new->canonical->pretty->encode(\%result);
-    close $fh or croak "$self->{out}.new: $!";
-    rename "$self->{out}.new", $self->{out} or croak "$self->{out}: $!";
+    spew($self->{out}, JSON::PP->new->canonical->pretty->encode(\%result));
 }
 
 1;

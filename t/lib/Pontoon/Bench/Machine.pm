@@ -11,8 +11,15 @@ my %PACKAGE = (
     openssl   => 'openssl',
     sqlite    => 'libsqlite3-0',
     libevent  => 'libevent-2.1-7',
-    libmilter => 'libmilter-dev'
+    libmilter => 'libmilter-dev',
+    libc      => 'libc6',
+    curl      => 'libcurl4',
+    jansson   => 'libjansson4',
+    valgrind  => 'valgrind'
 );
+
+# What the number of instructions depends on. (Of the processor only this: valgrind emulates one of two.)
+my @TOOLCHAIN = qw(avx2 curl flags gcc jansson libc libevent libmilter openssl postfix sqlite valgrind);
 
 # The first line that a program prints; empty if it failed.
 sub line {
@@ -55,6 +62,13 @@ sub describe {
     );
     $is{$_} = line('dpkg-query', '-W', '-f', '${Version}', $PACKAGE{$_}) for keys %PACKAGE;
     return \%is;
+}
+
+# The part of describe() that says whether two builds can be expected to execute the same.
+sub toolchain {
+    my (%o) = @_;
+    my %is = (%{describe(%o)}, avx2 => match('/proc/cpuinfo', qr/^flags\s*:.* (avx2) /) ? 'yes' : 'no');
+    return {map { $_ => $is{$_} } @TOOLCHAIN};
 }
 
 1;

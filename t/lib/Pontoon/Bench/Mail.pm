@@ -143,24 +143,30 @@ sub cpu {
     return \%cpu;
 }
 
+# The daemons on the message's way: [SITE, DAEMON], ...
+sub way {
+    my ($self) = @_;
+    return map { [$self->{$_->[0]}, $_->[1]] } @WAY;
+}
+
 sub daemons {
     my ($self) = @_;
-    return map { $_->pid } map { $self->{$_->[0]}->daemon($_->[1]) } @WAY;
+    return map { $_->[0]->daemon($_->[1])->pid } $self->way;
 }
 
 # The peak of each daemon since it was started, as figures of Pontoon::Bench.
 sub memory {
     my ($self, $name) = @_;
     return map {
-        my ($side, $daemon) = @$_;
+        my ($site, $daemon) = @$_;
         {
             name  => ($name // 'memory') . ".$daemon",
             title => "peak memory of pontoon-$daemon in all of this",
             unit  => 'MiB',
             limit => 32,
-            value => peak_of($self->{$side}->daemon($daemon)->pid)
+            value => peak_of($site->daemon($daemon)->pid)
         }
-    } @WAY;
+    } $self->way;
 }
 
 1;

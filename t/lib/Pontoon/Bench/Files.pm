@@ -1,0 +1,25 @@
+# Whole files.
+package Pontoon::Bench::Files;
+use strict;
+use warnings;
+use Carp qw(croak);
+use Exporter qw(import);
+
+our @EXPORT_OK = qw(slurp spew);
+
+sub slurp {
+    my ($file) = @_;
+    open my $fh, '<', $file or croak "$file: $!";
+    local $/;
+    return <$fh>;
+}
+
+# Nobody sees half of it.
+sub spew {
+    my ($file, $text) = @_;
+    open my $fh, '>', "$file.new" or croak "$file.new: $!";
+    print $fh $text;
+    close $fh && rename "$file.new", $file or croak "$file: $!";
+}
+
+1;
