@@ -181,6 +181,8 @@ static enum result apply_note(struct sqlite_change *c, struct sqlite_db *db, str
     enum result r = jobs_write_row(db, job, &key, err);
     for (size_t i = 0; r == RESULT_OK && i < job->nrcpts; i++)
         r = jobs_write_rcpt(db, key, i, &job->rcpts[i], err);
+    if (r == RESULT_OK)
+        r = jobs_waiting_write(((struct job_change *)c)->jobs, db, job, key, err);
     return r == RESULT_OK ? update_work(db, key, err) : r;
 }
 
@@ -188,7 +190,7 @@ static void settled_note(struct sqlite_change *c, enum result result)
 {
     const struct job_change *n = (struct job_change *)c;
     if (result == RESULT_OK)
-        jobs_waiting_release(n->jobs, n->job);
+        jobs_waiting_drop(n->jobs, n->job);
 }
 
 static enum result apply_told(struct sqlite_change *c, struct sqlite_db *db, struct error *err)

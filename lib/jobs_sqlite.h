@@ -43,7 +43,9 @@ enum result jobs_read_list(struct sqlite_db *db, struct sqlite_stmt *st, struct 
 
 struct jobs_waiting *jobs_waiting_new(void);
 void jobs_waiting_free(struct jobs_waiting **w);
-/* In the writer thread, when a job has been written: its lines can be, too. */
-void jobs_waiting_release(struct jobs *jobs, const struct job *job);
+/* In the writer thread: the lines that waited for this job to be written, in its transaction; and when that is committed. */
+enum result jobs_waiting_write(struct jobs *jobs, struct sqlite_db *db, const struct job *job, int64_t key,
+                               struct error *err);
+void jobs_waiting_drop(struct jobs *jobs, const struct job *job);
 
 #endif

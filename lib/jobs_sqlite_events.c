@@ -1,6 +1,7 @@
 /*
  * The bridge's trace lines. Most are about a job that is written only once it is decided (the fast path writes once, at
- * the end), so lines without a job wait in memory until it comes; a bound lets the oldest go.
+ * the end), so lines without a job wait in memory until it comes, and are written in its transaction; a bound lets the oldest go.
+ * All of it is the writer thread's.
  */
 #include <string.h>
 
@@ -16,7 +17,7 @@ struct line {
     msec_t when;
     char *iss, *aud, *id, *address, *what, *text;
     bool shadow;
-    bool early;               /* there is no such job yet */
+    bool kept;                /* there is no such job yet: it is among those that wait */
     struct line *bucket_next; /* oldest first */
     struct line *older, *newer;
 };
@@ -105,32 +106,50 @@ static enum result apply_line(struct sqlite_change *c, struct sqlite_db *db, str
     const struct job_name name = line_name(l);
     int64_t key = 0;
     enum result r = jobs_key(db, &name, &key, err);
-    l->early = r == RESULT_OK && key == 0;
-    if (r != RESULT_OK || l->early)
+    if (r != RESULT_OK || l->kept)
         return r;
-    return trace_sqlite_add(db, key, l->when, l->what, l->address, l->text, err);
+    if (key != 0)
+        return trace_sqlite_add(db, key, l->when, l->what, l->address, l->text, err);
+    l->kept = true;
+    keep(l->jobs->waiting, l);
+    return RESULT_OK;
 }
 
 static void end_line(struct sqlite_change *c)
 {
     struct line *l = (struct line *)c;
-    if (l->early)
-        keep(l->jobs->waiting, l);
-    else
+    if (!l->kept)
         line_free(l);
 }
 
-void jobs_waiting_release(struct jobs *jobs, const struct job *job)
+/* The next line of this job at `at` or behind it in its bucket; its place, or NULL. */
+static struct line **next_of(struct line **at, const struct job_name *name)
+{
+    for (; *at != NULL; at = &(*at)->bucket_next) {
+        const struct job_name its = line_name(*at);
+        if (job_name_same(&its, name))
+            return at;
+    }
+    return NULL;
+}
+
+enum result jobs_waiting_write(struct jobs *jobs, struct sqlite_db *db, const struct job *job, int64_t key,
+                               struct error *err)
+{
+    const struct job_name name = job_name(job);
+    enum result r = RESULT_OK;
+    struct line **at = next_of(bucket_of(jobs->waiting, job->m.id), &name);
+    for (; r == RESULT_OK && at != NULL; at = next_of(&(*at)->bucket_next, &name))
+        r = trace_sqlite_add(db, key, (*at)->when, (*at)->what, (*at)->address, (*at)->text, err);
+    return r;
+}
+
+void jobs_waiting_drop(struct jobs *jobs, const struct job *job)
 {
     const struct job_name name = job_name(job);
     struct line **at = bucket_of(jobs->waiting, job->m.id);
-    while (*at != NULL) {
-        const struct job_name its = line_name(*at);
-        if (job_name_same(&its, &name))
-            sqlite_writer_submit(jobs->writer, &take(jobs->waiting, at)->change, NULL, NULL);
-        else
-            at = &(*at)->bucket_next;
-    }
+    while ((at = next_of(at, &name)) != NULL)
+        line_free(take(jobs->waiting, at));
 }
 
 void jobs_add_event(struct jobs *jobs, const struct job_name *name, const char *address, const char *what,

@@ -74,8 +74,20 @@ static void run_alone(struct sqlite_writer *w, struct sqlite_change *c)
     settle(c, r, &err);
 }
 
+/* The group as one transaction, as long as no change fails: mostly none does, and a savepoint for each would copy its pages. */
+static bool run_plainly(struct sqlite_writer *w, struct sqlite_change *group)
+{
+    struct error err = {0};
+    enum result r = RESULT_OK;
+    for (struct sqlite_change *c = group; r == RESULT_OK && c != NULL; c = c->next) {
+        r = c->apply(c, w->db, &err);
+        settle(c, r, &err);
+    }
+    return r == RESULT_OK && sqlite_db_in_transaction(w->db);
+}
+
 /* One change of a group. False: the whole transaction is gone (SQLite rolls back by itself when the disk is full). */
-static bool run_in_group(struct sqlite_writer *w, struct sqlite_change *c)
+static bool run_with_savepoint(struct sqlite_writer *w, struct sqlite_change *c)
 {
     struct error err = {0};
     if (sqlite_db_run(w->db, "SAVEPOINT change", &err) != RESULT_OK)
@@ -91,6 +103,16 @@ static bool run_in_group(struct sqlite_writer *w, struct sqlite_change *c)
     return true;
 }
 
+/* The group once more, so that those who fail spoil nobody's change. */
+static bool run_apart(struct sqlite_writer *w, struct sqlite_change *group)
+{
+    roll_back(w);
+    bool whole = sqlite_db_run(w->db, "BEGIN IMMEDIATE", NULL) == RESULT_OK;
+    for (struct sqlite_change *c = group; whole && c != NULL; c = c->next)
+        whole = run_with_savepoint(w, c);
+    return whole;
+}
+
 static void run_group(struct sqlite_writer *w, struct sqlite_change *group)
 {
     struct error err = {0};
@@ -104,10 +126,7 @@ static void run_group(struct sqlite_writer *w, struct sqlite_change *group)
             settle(c, r, &err);
         return;
     }
-    bool whole = true;
-    for (struct sqlite_change *c = group; whole && c != NULL; c = c->next)
-        whole = run_in_group(w, c);
-    if (whole && commit(w, &err) == RESULT_OK)
+    if ((run_plainly(w, group) || run_apart(w, group)) && commit(w, &err) == RESULT_OK)
         return;
     roll_back(w);
     for (struct sqlite_change *c = group; c != NULL; c = c->next)
@@ -251,15 +270,17 @@ void sqlite_writer_close(struct sqlite_writer **wp)
     mem_free(wp);
 }
 
-/* With the lock held. */
+/* With the lock held. The writer is only woken for what wait_for_work() waits for: each wake-up costs two switches of threads. */
 static void enqueue(struct sqlite_writer *w, struct sqlite_change *c)
 {
+    bool first = w->first == NULL;
     c->next = NULL;
     *w->last = c;
     w->last = &c->next;
     w->waiting++;
     w->eager += !c->lazy;
-    pthread_cond_signal(&w->queued);
+    if (first || (!c->lazy && w->eager == 1) || w->waiting == GROUP_MAX)
+        pthread_cond_signal(&w->queued);
 }
 
 enum result sqlite_writer_run(struct sqlite_writer *w, struct sqlite_change *c, struct error *err)
@@ -267,6 +288,7 @@ enum result sqlite_writer_run(struct sqlite_writer *w, struct sqlite_change *c, 
     if (pthread_equal(pthread_self(), w->thread))
         log_panic("a change waits for itself: a `done' callback must submit");
     c->free = NULL;
+    c->lazy = false;
     c->finished = false;
     pthread_mutex_lock(&w->lock);
     enqueue(w, c);

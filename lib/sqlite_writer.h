@@ -1,6 +1,6 @@
 /*
  * The one writer of an open database: a thread of its own that commits in groups. What is queued when a commit begins
- * shares its flush; each change has a savepoint, so that one that fails doesn't spoil its neighbours.
+ * shares its flush. When one of them fails the group is run again, each in a savepoint, so that it spoils no neighbour's change.
  */
 #ifndef PONTOON_SQLITE_WRITER_H
 #define PONTOON_SQLITE_WRITER_H
@@ -17,13 +17,13 @@ typedef void sqlite_done(void *arg, enum result result, const struct error *err)
 
 /* One change; the first member of a struct that knows its details. Set the functions, leave the rest zero. */
 struct sqlite_change {
-    /* Inside the transaction. May run twice: a group that could not be committed is taken apart. */
+    /* Inside the transaction. May run again: a group that fails or can't be committed is taken apart. What it found must be the last run's. */
     enum result (*apply)(struct sqlite_change *c, struct sqlite_db *db, struct error *err);
     /* After the commit or the failure, before anybody is told; may be NULL. */
     void (*settled)(struct sqlite_change *c, enum result result);
     /* Frees a submitted change; one that is run belongs to its caller. */
     void (*free)(struct sqlite_change *c);
-    bool lazy;     /* nobody waits for it: it may wait a little for a commit to ride along with */
+    bool lazy;     /* nobody waits for it: it may wait a little (0.2 s) for a commit to ride along with */
     bool in_doubt; /* out: COMMIT itself failed, so after a crash the change may be there or not */
 
     /* the writer's own */

@@ -109,7 +109,8 @@ enum result store_fetch_end(struct store *store, const char *id, const char *aud
                             store_done *done, void *arg, struct error *err)
 {
     struct fetch *f = fetch_new(id, aud);
-    f->change = (struct sqlite_change){.apply = apply_end, .free = free_fetch};
+    /* Until a whole fetch is noted it counts as one under way, which binds us as much; so the flush can wait for the verdict's. */
+    f->change = (struct sqlite_change){.apply = apply_end, .free = free_fetch, .lazy = whole};
     f->whole = whole;
     f->peer = mem_strdup(peer);
     return store_do(store, &f->change, done, arg, err);

@@ -300,6 +300,34 @@ static void wait_for_writer(void)
 }
 
 /* Lines about a job that is noted only later are not lost, nor mixed up with another one's. */
+static size_t count_events(const char *id)
+{
+    struct error err = {0};
+    struct store_event *events = NULL;
+    size_t n = 0;
+    assert_int_equal(jobs_events(jobs, &(struct job_name){"a.test", "b.test", id, false}, &events, &n, &err),
+                     RESULT_OK);
+    store_events_free(&events, n);
+    return n;
+}
+
+/* Whether they are still queued when it comes, so that one transaction has them all, or not. */
+static void events_just_before_their_job_come_with_it(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        char id[30];
+        snprintf(id, sizeof id, "m%d", i);
+        const struct job_name name = {"a.test", "b.test", id, false};
+        jobs_add_event(jobs, &name, NULL, "notified", NULL);
+        jobs_add_event(jobs, &name, NULL, "asked", NULL);
+        note(id, "d");
+        assert_int_equal(count_events(id), 2);
+        note(id, "d");
+        assert_int_equal(count_events(id), 2);
+    }
+}
+
 static void early_events_wait_for_their_job(void **state)
 {
     (void)state;
@@ -317,7 +345,7 @@ static void early_events_wait_for_their_job(void **state)
     assert_int_equal(n, 0);
     store_events_free(&events, n);
     note("m1", "d");
-    wait_for_writer();
+    assert_int_equal(count_events("m1"), 2); /* with it, not after it */
     jobs_add_event(jobs, &(struct job_name){"a.test", "b.test", "m1", false}, NULL, "late", NULL);
     wait_for_writer();
     assert_int_equal(jobs_events(jobs, &(struct job_name){"a.test", "b.test", "m1", false}, &events, &n, &err),
@@ -439,6 +467,7 @@ int main(void)
         TEST(receipts_come_due),
         TEST(search_list_and_stats),
         TEST(purge_forgets_what_is_settled_and_told),
+        TEST(events_just_before_their_job_come_with_it),
         TEST(early_events_wait_for_their_job),
         TEST(early_events_are_bounded),
         TEST(survives_reopening_and_is_readable_beside),

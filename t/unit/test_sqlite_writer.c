@@ -150,7 +150,7 @@ static void one_that_fails_leaves_its_neighbours(void **state)
                                          RESULT_TEMP};
     for (int i = 0; i < 5; i++) {
         assert_int_equal(list[i].result, expect[i]);
-        assert_int_equal(list[i].applied, 1);
+        assert_in_range(list[i].applied, 1, 2); /* plainly, until the first that failed; then each in a savepoint */
     }
     assert_string_equal(list[1].err.text, "on purpose");
     assert_int_equal(query("SELECT sum(v) FROM t WHERE v >= 0"), 2); /* 0 and 2 */
