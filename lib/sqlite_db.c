@@ -198,6 +198,11 @@ bool sqlite_db_in_transaction(const struct sqlite_db *db)
     return !sqlite3_get_autocommit(db->handle);
 }
 
+int64_t sqlite_db_rows_changed(const struct sqlite_db *db)
+{
+    return sqlite3_total_changes64(db->handle);
+}
+
 int64_t sqlite_db_last_rowid(const struct sqlite_db *db)
 {
     return sqlite3_last_insert_rowid(db->handle);

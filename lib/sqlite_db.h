@@ -60,6 +60,8 @@ enum result sqlite_db_verify(struct sqlite_db *db, msec_t wait, struct error *er
 enum result sqlite_db_run(struct sqlite_db *db, const char *sql, struct error *err);
 /* False also when an error has made SQLite roll back by itself. */
 bool sqlite_db_in_transaction(const struct sqlite_db *db);
+/* Since it was opened, with those that were rolled back. */
+int64_t sqlite_db_rows_changed(const struct sqlite_db *db);
 int64_t sqlite_db_last_rowid(const struct sqlite_db *db);
 int64_t sqlite_db_changes(const struct sqlite_db *db); /* rows changed by the last statement */
 const char *sqlite_db_path(const struct sqlite_db *db);

@@ -23,7 +23,7 @@ struct sqlite_writer {
     pthread_t thread;
 
     pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t queued, finished;
+    pthread_cond_t queued;
     struct sqlite_change *first, **last;
     size_t waiting, eager; /* changes queued; those of them that are not lazy */
     bool closing;
@@ -74,16 +74,21 @@ static void run_alone(struct sqlite_writer *w, struct sqlite_change *c)
     settle(c, r, &err);
 }
 
-/* The group as one transaction, as long as no change fails: mostly none does, and a savepoint for each would copy its pages. */
+/*
+ * The group as one transaction, as long as no change fails when it has written something: mostly none does, and a savepoint for each
+ * would copy its pages.
+ */
 static bool run_plainly(struct sqlite_writer *w, struct sqlite_change *group)
 {
-    struct error err = {0};
-    enum result r = RESULT_OK;
-    for (struct sqlite_change *c = group; r == RESULT_OK && c != NULL; c = c->next) {
-        r = c->apply(c, w->db, &err);
+    bool clean = true;
+    for (struct sqlite_change *c = group; clean && c != NULL; c = c->next) {
+        struct error err = {0};
+        int64_t rows = sqlite_db_rows_changed(w->db);
+        enum result r = c->apply(c, w->db, &err);
         settle(c, r, &err);
+        clean = sqlite_db_in_transaction(w->db) && (r == RESULT_OK || sqlite_db_rows_changed(w->db) == rows);
     }
-    return r == RESULT_OK && sqlite_db_in_transaction(w->db);
+    return clean;
 }
 
 /* One change of a group. False: the whole transaction is gone (SQLite rolls back by itself when the disk is full). */
@@ -142,8 +147,8 @@ static void tell_submitter(struct sqlite_change *c)
     c->free(c);
 }
 
-/* Then all who wait in sqlite_writer_run() at once; their changes may be gone as soon as we let go of the lock. */
-static void tell_group(struct sqlite_writer *w, struct sqlite_change *group)
+/* Last those who wait in sqlite_writer_run(), each by itself: its change is gone as soon as it knows. */
+static void tell_group(struct sqlite_change *group)
 {
     struct sqlite_change *next, *waited_for = NULL;
     for (struct sqlite_change *c = group; c != NULL; c = next) {
@@ -157,13 +162,10 @@ static void tell_group(struct sqlite_writer *w, struct sqlite_change *group)
             waited_for = c;
         }
     }
-    pthread_mutex_lock(&w->lock);
     for (struct sqlite_change *c = waited_for; c != NULL; c = next) {
         next = c->next;
-        c->finished = true;
+        sem_post(&c->finished);
     }
-    pthread_cond_broadcast(&w->finished);
-    pthread_mutex_unlock(&w->lock);
 }
 
 /* With the lock held: cuts off up to GROUP_MAX changes. */
@@ -209,7 +211,7 @@ static void *writer_main(void *arg)
         struct sqlite_change *group = take_group(w);
         pthread_mutex_unlock(&w->lock);
         run_group(w, group);
-        tell_group(w, group);
+        tell_group(group);
         pthread_mutex_lock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);
@@ -246,7 +248,6 @@ enum result sqlite_writer_open(const char *path, const struct sqlite_schema *sch
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->queued, &attr);
-    pthread_cond_init(&w->finished, NULL);
     pthread_condattr_destroy(&attr);
     start_thread(w);
     *w_r = w;
@@ -265,7 +266,6 @@ void sqlite_writer_close(struct sqlite_writer **wp)
     pthread_join(w->thread, NULL);
     sqlite_db_close(&w->db);
     pthread_cond_destroy(&w->queued);
-    pthread_cond_destroy(&w->finished);
     pthread_mutex_destroy(&w->lock);
     mem_free(wp);
 }
@@ -289,12 +289,13 @@ enum result sqlite_writer_run(struct sqlite_writer *w, struct sqlite_change *c, 
         log_panic("a change waits for itself: a `done' callback must submit");
     c->free = NULL;
     c->lazy = false;
-    c->finished = false;
+    sem_init(&c->finished, 0, 0);
     pthread_mutex_lock(&w->lock);
     enqueue(w, c);
-    while (!c->finished)
-        pthread_cond_wait(&w->finished, &w->lock);
     pthread_mutex_unlock(&w->lock);
+    while (sem_wait(&c->finished) != 0)
+        continue; /* a signal */
+    sem_destroy(&c->finished);
     if (err != NULL && c->result != RESULT_OK)
         *err = c->err;
     return c->result;

@@ -1,10 +1,11 @@
 /*
  * The one writer of an open database: a thread of its own that commits in groups. What is queued when a commit begins
- * shares its flush. When one of them fails the group is run again, each in a savepoint, so that it spoils no neighbour's change.
+ * shares its flush. When one of them fails half-way the group is run again, each in a savepoint, so that it spoils no neighbour's change.
  */
 #ifndef PONTOON_SQLITE_WRITER_H
 #define PONTOON_SQLITE_WRITER_H
 
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,7 +33,7 @@ struct sqlite_change {
     void *arg;
     enum result result;
     struct error err;
-    bool finished;
+    sem_t finished;
 };
 
 /*

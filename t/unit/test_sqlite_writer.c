@@ -70,6 +70,7 @@ struct insert {
     int64_t v;
     size_t size;
     enum result then;
+    bool refuses; /* before anything is written */
     int applied;
     enum result result; /* what done() got */
     struct error err;
@@ -80,6 +81,8 @@ static enum result apply_insert(struct sqlite_change *c, struct sqlite_db *db, s
 {
     struct insert *i = (struct insert *)c;
     i->applied++;
+    if (i->refuses)
+        return error_set(err, RESULT_PERM, "refused");
     if (i->gate != NULL && i->applied == 1)
         sem_wait(i->gate);
     void *data = mem_zero(1, i->size);
@@ -154,6 +157,21 @@ static void one_that_fails_leaves_its_neighbours(void **state)
     }
     assert_string_equal(list[1].err.text, "on purpose");
     assert_int_equal(query("SELECT sum(v) FROM t WHERE v >= 0"), 2); /* 0 and 2 */
+}
+
+static void one_that_refuses_leaves_the_group_whole(void **state)
+{
+    (void)state;
+    struct insert list[5] = {{.v = 0}, {.v = 1, .refuses = true}, {.v = 2}, {.v = 2}, {.v = 4}};
+    uint64_t before = sqlite_writer_commits(writer);
+    run_as_group(list, 5);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(list[i].result, i == 1 ? RESULT_PERM : i == 3 ? RESULT_BUG : RESULT_OK);
+        assert_int_equal(list[i].applied, 1);
+    }
+    assert_string_equal(list[1].err.text, "refused");
+    assert_int_equal(query("SELECT sum(v) FROM t WHERE v >= 0"), 6);
+    assert_in_range(sqlite_writer_commits(writer) - before, 1, 3);
 }
 
 static enum result apply_limit(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
@@ -390,6 +408,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(group_shares_a_commit),
         TEST(one_that_fails_leaves_its_neighbours),
+        TEST(one_that_refuses_leaves_the_group_whole),
         TEST(full_disk_for_one_is_not_for_all),
         TEST(close_commits_what_is_queued),
         TEST(lazy_rides_along_or_comes_alone),
