@@ -5,7 +5,7 @@ use warnings;
 use Exporter qw(import);
 use POSIX ();
 
-our @EXPORT_OK = qw(cpu_of cpu_of_group peak_of resident_of reset_peak);
+our @EXPORT_OK = qw(cpu_of cpu_of_family cpu_of_group peak_of resident_of reset_peak);
 
 my $TICKS = POSIX::sysconf(&POSIX::_SC_CLK_TCK);
 
@@ -38,6 +38,12 @@ sub cpu_of_group {
         $sum += $f[13] + $f[14] if $pid == $leader;
     }
     return $sum / $TICKS;
+}
+
+# A process and its children that live.
+sub cpu_of_family {
+    my ($parent) = @_;
+    return cpu_of(grep { my @f = fields($_); @f && ($_ == $parent || $f[1] == $parent) } map { m{(\d+)$} ? $1 : () } glob '/proc/[0-9]*');
 }
 
 sub status_kib {
