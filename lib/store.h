@@ -144,8 +144,8 @@ struct store_rcpt {
     unsigned attempts; /* tries of this kind of work (notifications, queued or accepted; returns; DSNs) */
     msec_t next;       /* when due */
     msec_t since;      /* when it came into this state */
-    bool offered;      /* a notification may have reached the peer (EV other than UNREACHABLE with
-                               "not sent", or any request whose fate is unknown) */
+    bool offered;      /* it was claimed for a notification, which may have reached the peer, and the peer never
+                               said since that it holds nothing (rcpt_event_clears_doubt()) */
     msec_t fetching;   /* when a fetch for this recipient's domain began that has not ended, 0 none */
     msec_t fetched;    /* when the whole message was served for it, 0 never */
     char dsn[ERROR_DSN_MAX];
@@ -197,6 +197,12 @@ enum result store_claim(struct store *store, enum store_work work, size_t max, m
 enum result store_claim_messages(struct store *store, const char *const *ids, size_t n, msec_t lease,
                                  struct store_entries **entries_r, struct error *err);
 /*
+ * One more notification under the same claim: a serial of its own for what this node still holds of these recipients, and the lease anew.
+ * RESULT_PERM: nothing of it is ours any more.
+ */
+enum result store_claim_again(struct store *store, const int64_t *rids, size_t n, msec_t lease, int64_t *serial_r,
+                              struct error *err);
+/*
  * Claims up to `max` messages accepted before `created`, oldest first, that have an undecided recipient and whose sender
  * was not told of the delay; with the recipients that are queued or accepted. No shadows, nothing that has
  * expired. *next_r: when the oldest one accepted later was accepted, -1 none.
@@ -238,7 +244,6 @@ struct store_settlement {
     const char *text; /* copied; NULL for none */
     const char *peer; /* copied; NULL for none */
     msec_t next;      /* when the state that follows is due (absolute); 0: now */
-    bool offered;     /* adds to store_rcpt.offered */
     int64_t serial;   /* of the notification that this answers: without effect if the recipient was claimed for another
                             one since, which may have told the peer more; 0: whatever happened since */
     bool unless_fetched; /* changes nothing if the peer is fetching or has fetched: for RECALL and FALLBACK */
@@ -281,13 +286,15 @@ long store_body_read(struct store_body *b, uint64_t offset, void *buf, size_t le
 void store_body_close(struct store_body **b);
 /*
  * A fetch by `aud` begins: noted before its first byte, in the same order as everything that takes the capability away
- * (recall, return), so that either the fetch is refused (`done` gets RESULT_PERM) or the other one sees it.
+ * (recall, return), so that either the fetch is refused (`done` gets RESULT_PERM) or the other one sees it. `only`: no other
+ * one of this message by `aud` is under way. Then one that is noted as begun was cut off by a crash, or its end could not be noted: what the
+ * peer has of it is unknown, may be for other recipients than this one, and is from now on doubted as if it had been whole.
  */
-enum result store_fetch_begin(struct store *store, const char *id, const char *aud, store_done *done, void *arg,
-                              struct error *err);
+enum result store_fetch_begin(struct store *store, const char *id, const char *aud, bool only, store_done *done,
+                              void *arg, struct error *err);
 /*
  * It ended; `whole`: its last byte was given out. Otherwise only the last of several at one time says so: it clears
- * `fetching`. (A fetch that a crash cut off stays noted: what the peer has is then unknown.)
+ * `fetching`. (A fetch that a crash cut off stays noted.)
  */
 enum result store_fetch_end(struct store *store, const char *id, const char *aud, bool whole, const char *peer,
                             store_done *done, void *arg, struct error *err);

@@ -30,7 +30,7 @@ enum result store_check_access(struct sqlite_db *db, const char *id, const char 
 struct fetch {
     struct sqlite_change change;
     msec_t when;
-    bool whole;
+    bool only, whole;
     char *id, *aud, *peer;
 };
 
@@ -75,10 +75,12 @@ static enum result apply_begin(struct sqlite_change *c, struct sqlite_db *db, st
     if (r != RESULT_OK)
         return r;
     /* For those for whom it may be: rcpt_state_fetchable(). */
-    return update(stmt_begin(db, "UPDATE recipients SET fetching = ?, offered = 1 WHERE message ="
-                                 " (SELECT message FROM messages WHERE id = ?) AND domain = ?"
-                                 " AND state IN (0, 1) RETURNING message"),
-                  f, &message, err);
+    struct sqlite_stmt *st =
+        stmt_begin(db, "UPDATE recipients SET fetched = CASE WHEN ? AND fetching <> 0 THEN fetching ELSE fetched END,"
+                       " fetching = ?, offered = 1 WHERE message = (SELECT message FROM messages WHERE id = ?)"
+                       " AND domain = ? AND state IN (0, 1) RETURNING message");
+    stmt_bind_int(st, f->only);
+    return update(st, f, &message, err);
 }
 
 static enum result apply_end(struct sqlite_change *c, struct sqlite_db *db, struct error *err)
@@ -97,10 +99,11 @@ static enum result apply_end(struct sqlite_change *c, struct sqlite_db *db, stru
     return trace_sqlite_add(db, message, f->when, f->whole ? "fetched" : "fetch broke off", f->aud, f->peer, err);
 }
 
-enum result store_fetch_begin(struct store *store, const char *id, const char *aud, store_done *done, void *arg,
-                              struct error *err)
+enum result store_fetch_begin(struct store *store, const char *id, const char *aud, bool only, store_done *done,
+                              void *arg, struct error *err)
 {
     struct fetch *f = fetch_new(id, aud);
+    f->only = only;
     f->change = (struct sqlite_change){.apply = apply_begin, .free = free_fetch};
     return store_do(store, &f->change, done, arg, err);
 }

@@ -53,19 +53,18 @@ static enum result update_rcpt(struct sqlite_db *db, const struct store_settleme
         db,
         "UPDATE recipients SET state = ?1, attempts = CASE WHEN ?2 THEN attempts + 1 ELSE 0 END,"
         " next = ?3, due = ?3, since = CASE WHEN ?4 THEN since ELSE ?5 END,"
-        " offered = CASE WHEN ?11 THEN 0 ELSE offered OR ?6 END, fetched = CASE WHEN ?11 THEN 0 ELSE fetched END,"
-        " fetching = CASE WHEN ?11 THEN 0 ELSE fetching END,"
-        " dsn = CASE WHEN ?17 THEN dsn ELSE ?7 END, text = CASE WHEN ?17 THEN text ELSE ?8 END,"
-        " peer = CASE WHEN ?17 THEN peer ELSE ?9 END, report = CASE WHEN ?17 THEN report ELSE ?18 END, owner = NULL,"
-        " cause = CASE WHEN ?12 THEN ?13 ELSE cause END, cause_text = CASE WHEN ?12 THEN ?8 ELSE cause_text END,"
-        " smtp = ?14, delta = ?15, differences = ?16 WHERE rid = ?10");
+        " offered = CASE WHEN ?10 THEN 0 ELSE offered END, fetched = CASE WHEN ?10 THEN 0 ELSE fetched END,"
+        " fetching = CASE WHEN ?10 THEN 0 ELSE fetching END,"
+        " dsn = CASE WHEN ?16 THEN dsn ELSE ?6 END, text = CASE WHEN ?16 THEN text ELSE ?7 END,"
+        " peer = CASE WHEN ?16 THEN peer ELSE ?8 END, report = CASE WHEN ?16 THEN report ELSE ?17 END, owner = NULL,"
+        " cause = CASE WHEN ?11 THEN ?12 ELSE cause END, cause_text = CASE WHEN ?11 THEN ?7 ELSE cause_text END,"
+        " smtp = ?13, delta = ?14, differences = ?15 WHERE rid = ?9");
     msec_t now = clock_now();
     stmt_bind_int(st, state);
     stmt_bind_int(st, same_work(old, state));
     stmt_bind_int(st, s->next ? s->next : now);
     stmt_bind_int(st, old == state);
     stmt_bind_int(st, now);
-    stmt_bind_int(st, s->offered);
     stmt_bind_text(st, s->dsn);
     stmt_bind_text(st, s->text);
     stmt_bind_text(st, s->peer);

@@ -104,6 +104,10 @@ static enum result select_released(struct claim *c, struct sqlite_db *db, const 
     return stmt_end(st, err);
 }
 
+/*
+ * That it was offered is noted before anything is sent: whoever takes it back while the notification is under way, or after a crash, must
+ * know that the peer may hold a promise for it.
+ */
 static enum result lease_entry(const struct claim *c, struct sqlite_db *db, struct store_entry *e, int64_t serial,
                                struct error *err)
 {
@@ -111,10 +115,12 @@ static enum result lease_entry(const struct claim *c, struct sqlite_db *db, stru
     for (size_t i = 0; r == RESULT_OK && i < e->nrcpts; i++) {
         if (serial != 0)
             e->rcpts[i].serial = serial;
-        struct sqlite_stmt *st = stmt_begin(db, "UPDATE recipients SET owner = ?, due = ?, serial = ? WHERE rid = ?");
+        struct sqlite_stmt *st = stmt_begin(
+            db, "UPDATE recipients SET owner = ?, due = ?, serial = ?, offered = offered OR ? WHERE rid = ?");
         stmt_bind_text(st, c->node);
         stmt_bind_int(st, clock_now() + c->lease);
         stmt_bind_int(st, e->rcpts[i].serial);
+        stmt_bind_int(st, serial != 0);
         stmt_bind_int(st, e->rcpts[i].rid);
         r = stmt_run(st, err);
     }
@@ -165,6 +171,49 @@ static enum result run_claim(struct store *store, struct claim *c, struct store_
         *entries_r = store_builder_finish(&c->found);
     else
         store_builder_drop(&c->found);
+    return r;
+}
+
+/* ---- again ---- */
+
+struct again {
+    struct sqlite_change change;
+    const char *node; /* the store's */
+    const int64_t *rids;
+    size_t n;
+    msec_t lease;
+    int64_t serial;
+    int64_t ours;
+};
+
+static enum result apply_again(struct sqlite_change *change, struct sqlite_db *db, struct error *err)
+{
+    struct again *a = (struct again *)change;
+    a->ours = 0;
+    enum result r = next_serial(db, &a->serial, err);
+    for (size_t i = 0; r == RESULT_OK && i < a->n; i++) {
+        struct sqlite_stmt *st = stmt_begin(db, "UPDATE recipients SET due = ?, serial = ?, offered = 1"
+                                                " WHERE rid = ? AND owner = ? AND work = ?");
+        stmt_bind_int(st, clock_now() + a->lease);
+        stmt_bind_int(st, a->serial);
+        stmt_bind_int(st, a->rids[i]);
+        stmt_bind_text(st, a->node);
+        stmt_bind_int(st, STORE_NOTIFY);
+        r = stmt_run(st, err);
+        a->ours += sqlite_db_changes(db);
+    }
+    return r;
+}
+
+enum result store_claim_again(struct store *store, const int64_t *rids, size_t n, msec_t lease, int64_t *serial_r,
+                              struct error *err)
+{
+    struct again a = {.change.apply = apply_again, .node = store->node, .rids = rids, .n = n, .lease = lease};
+    enum result r = store->writer != NULL ? sqlite_writer_run(store->writer, &a.change, err)
+                                          : error_set(err, RESULT_PERM, "the store is open for reading only");
+    if (r == RESULT_OK && a.ours == 0)
+        return error_set(err, RESULT_PERM, "it was settled meanwhile");
+    *serial_r = a.serial;
     return r;
 }
 

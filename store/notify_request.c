@@ -26,8 +26,8 @@ struct notify_request {
     char *body;      /* the JWS */
     struct work *batch;
     struct http_call *call;
-    bool offered; /* a part of a request may have reached some peer */
-    char aud[DOMAIN_MAX + 1];
+    bool sent; /* a part of a request may have reached some peer */
+    char iss[DOMAIN_MAX + 1], aud[DOMAIN_MAX + 1];
     notify_request_done *done;
     void *arg;
 };
@@ -107,11 +107,11 @@ size_t notify_batch_fits(const struct work *w, size_t room)
     return part.nrcpts;
 }
 
-static char *signed_batch(const struct notify_request *r, const char *iss)
+static char *signed_batch(const struct notify_request *r)
 {
     struct notification n = {0};
     const char *typ = r->batch->entry->shadow ? NOTIFICATION_SHADOW_TYP : NOTIFICATION_TYP;
-    snprintf(n.iss, sizeof n.iss, "%s", iss);
+    snprintf(n.iss, sizeof n.iss, "%s", r->iss);
     snprintf(n.aud, sizeof n.aud, "%s", r->aud);
     n.iat = clock_now() / 1000;
     n.exp = n.iat + LIFETIME;
@@ -157,7 +157,7 @@ void notify_request_cancel(struct notify_request **r)
 
 static void finish(struct notify_request *r, struct notify_answer *answer)
 {
-    answer->news.offered = r->offered;
+    answer->sent = r->sent;
     answer->news.peer = answer->peer;
     r->done(r->arg, r, answer);
     request_free(r);
@@ -188,10 +188,42 @@ static void refused(struct notify_request *r, const struct http_response *res)
     finish(r, &answer);
 }
 
+/*
+ * The first peer may have taken what it did not answer, and may say "deferred" of it by a receipt that is held up. So whatever follows is
+ * another notification, with another serial, which that receipt does not answer.
+ */
+static bool sign_again(struct notify_request *r)
+{
+    struct error err;
+    size_t n = 0, k = 0;
+    int64_t serial;
+    for (const struct work *w = r->batch; w != NULL; w = w->next)
+        n += w->nrcpts;
+    int64_t *rids = mem_zero(n, sizeof *rids);
+    for (const struct work *w = r->batch; w != NULL; w = w->next) {
+        for (size_t i = 0; i < w->nrcpts; i++)
+            rids[k++] = work_rcpt(w, i)->rid;
+    }
+    msec_t lease = config_time(r->ctx->config, "store.lease");
+    enum result result = store_claim_again(r->ctx->store, rids, n, lease, &serial, &err);
+    mem_free(&rids);
+    if (result != RESULT_OK) {
+        log_warning("notification for %s: can't be sent to the next URL: %s", r->aud, err.text);
+        return false;
+    }
+    for (const struct work *w = r->batch; w != NULL; w = w->next) {
+        for (size_t i = 0; i < w->nrcpts; i++)
+            work_rcpt(w, i)->serial = serial;
+    }
+    mem_free(&r->body);
+    r->body = signed_batch(r);
+    return true;
+}
+
 static bool try_next_url(struct notify_request *r, const char *peer, const char *why)
 {
     const char *next = strchr(r->url, '\n');
-    if (next == NULL)
+    if (next == NULL || (r->sent && !sign_again(r)))
         return false;
     log_info("notification for %s: %s: %s, trying the next URL", r->aud, peer, why);
     r->url = next + 1;
@@ -208,7 +240,7 @@ static void answered(void *arg, enum result result, const struct http_response *
         result = RESULT_TEMP;
         err = &lost;
     }
-    r->offered = r->offered || res->sent;
+    r->sent = r->sent || res->sent;
     if (result != RESULT_OK) {
         if (try_next_url(r, res->peer, err->text))
             return;
@@ -261,9 +293,10 @@ struct notify_request *notify_request_new(struct context *ctx, const char *urls,
     struct notify_request *r = mem_zero(1, sizeof *r);
     *r = (struct notify_request){.ctx = ctx, .urls = mem_strdup(urls), .batch = batch, .done = done, .arg = arg};
     r->url = r->urls;
+    snprintf(r->iss, sizeof r->iss, "%s", iss);
     snprintf(r->aud, sizeof r->aud, "%s", aud);
     (void)FAILPOINT(notify_sign);
-    r->body = signed_batch(r, iss);
+    r->body = signed_batch(r);
     char *first = mem_printf("%.*s", (int)strcspn(urls, "\n"), urls);
     for (const struct work *w = batch; w != NULL; w = w->next)
         store_add_event(ctx->store, w->entry->id, NULL, "notifying", first);
@@ -290,7 +323,7 @@ static const struct verdict *find_verdict(const struct verdicts *v, const char *
 bool notify_answer_expects_fetch(const struct notify_answer *a, const struct work *w)
 {
     if (a->verdicts == NULL)
-        return !a->answered && a->news.offered;
+        return !a->answered && a->sent;
     for (size_t i = 0; i < w->nrcpts; i++) {
         const struct verdict *v = find_verdict(a->verdicts, w->entry->id, work_rcpt(w, i)->address);
         if (v == NULL || v->kind == VERDICT_ACCEPTED)
@@ -309,8 +342,7 @@ void notify_answer_apply(const struct notify_answer *a, const struct work *list,
             struct outcome_news news = {.event = RCPT_EV_UNREACHABLE,
                                         .dsn = "4.5.0",
                                         .text = "the answer has no verdict for it",
-                                        .peer = a->peer,
-                                        .offered = true};
+                                        .peer = a->peer};
             if (v != NULL) {
                 news.event = outcome_event(w->entry, rcpt, v, &news.report);
                 news.dsn = v->dsn;

@@ -17,6 +17,7 @@ struct notify_answer {
     bool unreadable;                 /* 400, 413: the peer can't take this batch as it is */
     bool answered;                   /* 4xx, 5xx: it has read it, and fetches nothing on its word */
     bool failed;                     /* for the breaker: the peer is the trouble, not one batch or our pace */
+    bool sent;                       /* a part of the request may have reached some peer */
     struct outcome_news news;        /* what to say of every recipient */
     const char *peer;
 };

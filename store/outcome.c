@@ -144,7 +144,6 @@ void outcome_add(struct outcome *o, const struct config *config, const struct st
         .peer = mem_strdup(news->peer),
         .next = when_due(o, config, entry, rcpt, news, next),
         .serial = news->serial,
-        .offered = news->offered,
         .report = news->report,
         .unless_fetched = news->event == RCPT_EV_FALLBACK && !news->regardless,
         .comparison = news->comparison,

@@ -29,7 +29,6 @@ struct outcome_news {
     msec_t retry_after;       /* the peer's wish, 0 none */
     int64_t serial;           /* of the notification that this answers, if that matters: see struct store_settlement */
     enum store_report report; /* with UNREPORTED */
-    bool offered;             /* the peer may hold a promise or the message */
     bool regardless;          /* FALLBACK though the peer has fetched: it never said what became of it */
     struct store_comparison comparison; /* of a shadow */
 };

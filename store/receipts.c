@@ -58,7 +58,7 @@ static void add_line(struct context *ctx, const struct store_entry *entry, const
                      const struct verdict_message *m, const struct verdict *v, const char *peer, struct outcome *out)
 {
     struct outcome_news news = {
-        .dsn = v->dsn, .text = v->text, .peer = peer, .offered = true, .comparison = outcome_comparison(entry, v)};
+        .dsn = v->dsn, .text = v->text, .peer = peer, .comparison = outcome_comparison(entry, v)};
     news.event = outcome_event(entry, rcpt, v, &news.report);
     if (news.event == RCPT_EV_DEFERRED && m->serial != rcpt->serial) {
         log_info("%s: to=<%s>, %s says deferred, but not to the last notification (%" PRId64 ", not %" PRId64

@@ -21,6 +21,7 @@ struct fetch {
     char peer[NETADDR_TEXT_SIZE];
     struct http_request *req; /* until it is answered */
     struct store_body *body;
+    bool look;  /* HEAD: takes nothing */
     bool noted; /* the store knows that it began */
     uint64_t first, last;
     msec_t came; /* by clock_mono() */
@@ -84,11 +85,11 @@ unsigned serve_count(const struct serve *s)
     return s->count;
 }
 
-/* Whether another fetch of this message by `aud` is under way. */
+/* Whether a fetch of this message by `aud` is under way. */
 static bool is_busy(const struct serve *s, const char *id, const char *aud)
 {
     for (const struct fetch *f = s->fetches; f != NULL; f = f->next) {
-        if (strcmp(f->id, id) == 0 && strcmp(f->aud, aud) == 0)
+        if (!f->look && strcmp(f->id, id) == 0 && strcmp(f->aud, aud) == 0)
             return true;
     }
     return false;
@@ -225,6 +226,7 @@ static void begun(void *arg, enum result result, const struct error *err)
 static void start(struct serve *s, struct http_request *req, const char *id, const char *aud, struct store_body *body,
                   msec_t came)
 {
+    bool only = !is_busy(s, id, aud);
     struct fetch *f = mem_zero(1, sizeof *f);
     *f = (struct fetch){.serve = s, .next = s->fetches, .id = mem_strdup(id), .req = req, .body = body, .came = came};
     snprintf(f->aud, sizeof f->aud, "%s", aud);
@@ -233,14 +235,16 @@ static void start(struct serve *s, struct http_request *req, const char *id, con
     netaddr_ip(http_request_peer(req), f->peer);
     s->fetches = f;
     s->count++;
-    if (strcmp(http_request_method(req), "HEAD") == 0) { /* takes nothing */
+    f->look = strcmp(http_request_method(req), "HEAD") == 0;
+    if (f->look) {
         stream(f);
         return;
     }
     struct error err;
     struct loop_relay *relay = loop_relay_new(s->ctx->loop, begun, f);
-    enum result r = FAILPOINT(serve_begin) ? error_set(&err, RESULT_TEMP, "disk I/O error")
-                                           : store_fetch_begin(s->ctx->store, id, aud, loop_relay_done, relay, &err);
+    enum result r = FAILPOINT(serve_begin)
+                        ? error_set(&err, RESULT_TEMP, "disk I/O error")
+                        : store_fetch_begin(s->ctx->store, id, aud, only, loop_relay_done, relay, &err);
     if (r != RESULT_OK)
         loop_relay_done(relay, err.result, &err);
 }

@@ -1,5 +1,6 @@
 # A receipt that was held up on its way says "deferred", in answer to an earlier notification than the last one. It is no news
-# about now: the peer may have taken the message since, so it changes nothing. One that answers the last notification counts.
+# about now: the peer may have taken the message since, so it changes nothing. One that answers the last notification counts. Here the first
+# one went to the first of two URLs, which took it without an answer, and the second at once to the other.
 use Pontoon::Test;
 use JSON::PP qw(decode_json encode_json);
 use MIME::Base64 qw(decode_base64url);
@@ -9,12 +10,14 @@ use Pontoon::Test::Stranger;
 my $world = new_world();
 my $a     = $world->site('a', config => {'store.retry-min' => '500ms', 'store.retry-max' => '500ms'});
 my $heard = $world->dir . '/heard';    # a payload a line
-my $x     = Pontoon::Test::Stranger->new($world, 'x', handler => sub {
+my @urls  = map { 'https://sender-store.x.test:' . $world->policy_port . "/$_" } qw(one other);
+my $x     = Pontoon::Test::Stranger->new($world, 'x', policy => {inbound => \@urls}, handler => sub {
     my ($request) = @_;
-    return 0 if $request->{path} ne '/notifications';
+    return 0 if $request->{path} !~ m{/notifications$};
     my $payload = decode_base64url(decode_json($request->{body})->{payload});
     open my $fh, '>>', $heard or die "$heard: $!";
     syswrite $fh, "$payload\n";
+    return if $request->{path} =~ m{^/one/} && notifications() == 1;
     my @answer = map {
         {id => $_->{id}, recipients => [map { {address => $_->{address}, verdict => 'accepted'} } @{$_->{recipients}}]}
     } @{decode_json($payload)->{messages}};
@@ -41,6 +44,7 @@ my $sent = $a->submit(from => 'alice@a.test', to => ['bob@x.test'], message => P
 wait_for('two notifications', sub { notifications() >= 2 });
 my ($first, $second) = all_notifications();
 is $second->{id}, $first->{id}, 'the message is notified again';
+$a->wait_log(qr/notification for x\.test: .*trying the next URL/);
 cmp_ok $second->{serial}, '>', $first->{serial}, 'under another serial';
 
 sub ask {
@@ -56,6 +60,7 @@ sub receipt {
         body => encode_json({(defined $serial ? (serial => $serial) : ()), recipients => [\%line]}))->{status};
 }
 
+wait_for('the answer to be noted', sub { state_of() eq 'accepted' });
 is ask('')->{status}, 200, 'the message is fetched';
 for my $late ([$first->{serial}, 'an earlier notification'], [undef, 'no notification that it names']) {
     my $size = $a->log_size;

@@ -151,7 +151,8 @@ static void a_look_and_a_fetch_have_one_rule(void **state)
         set_state(db, second, other, false);
         assert_int_equal(access_of(id, "b.test"), may ? STORE_ACCESS_OK : STORE_ACCESS_GONE);
         assert_true(rcpt_of(site.store, id, 0).fetching == 0 && rcpt_of(site.store, id, 1).fetching == 0);
-        assert_int_equal(store_fetch_begin(site.store, id, "b.test", NULL, NULL, &err), may ? RESULT_OK : RESULT_PERM);
+        assert_int_equal(store_fetch_begin(site.store, id, "b.test", true, NULL, NULL, &err),
+                         may ? RESULT_OK : RESULT_PERM);
         assert_int_equal(rcpt_of(site.store, id, 0).fetching != 0, may && open[one]);
         assert_int_equal(rcpt_of(site.store, id, 1).fetching != 0, may && open[other]);
         assert_int_equal(access_of(id, "c.test"), STORE_ACCESS_OK);

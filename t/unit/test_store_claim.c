@@ -52,6 +52,33 @@ static size_t claim_released(struct store *store, const char *id)
     return n;
 }
 
+/* The same claim, another notification: news about the first are none about the second, and the lease begins anew. */
+static void claimed_again(void **state)
+{
+    (void)state;
+    struct letter l = {.rcpts = {"b@b.test", "c@b.test"}};
+    char *id = put(site.store, &l);
+    struct error err = {0};
+    msec_t next;
+    int64_t serial = 0;
+    const int64_t rids[] = {rid_of(site.store, id, 0), rid_of(site.store, id, 1)};
+    assert_int_equal(store_claim_again(site.store, rids, 2, 60000, &serial, &err), RESULT_PERM); /* not ours */
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 2);
+    const int64_t first = rcpt_of(site.store, id, 0).serial;
+    settle(site.store, rids[1], RCPT_EV_DELIVERED); /* a receipt */
+    test_time += 50000;
+    assert_int_equal(store_claim_again(site.store, rids, 2, 60000, &serial, &err), RESULT_OK);
+    assert_true(serial != first && rcpt_of(site.store, id, 0).serial == serial);
+    assert_int_equal(rcpt_of(site.store, id, 1).serial, first);
+    test_time += 50000;
+    assert_int_equal(claim_n(site.store, STORE_NOTIFY, &next), 0);
+    struct store_settlement late = {.rid = rids[0], .event = RCPT_EV_DEFERRED, .serial = first};
+    bool changed = true;
+    assert_int_equal(store_settle(site.store, &late, 1, &changed, NULL, NULL, &err), RESULT_OK);
+    assert_false(changed);
+    mem_free(&id);
+}
+
 static void nothing_due(void **state)
 {
     (void)state;
@@ -110,7 +137,7 @@ static void clock_is_set(void **state)
         const msec_t life = e->expires - created;
         store_entries_free(&list);
         settle_next(site.store, rid_of(site.store, old, 0), RCPT_EV_ACCEPTED, test_time + 30000);
-        assert_int_equal(store_fetch_begin(site.store, old, "b.test", NULL, NULL, &err), RESULT_OK);
+        assert_int_equal(store_fetch_begin(site.store, old, "b.test", true, NULL, NULL, &err), RESULT_OK);
         test_time += way * day + 5000;
         char *since = put(site.store, &(struct letter){.hold = 7000});
         assert_int_equal(store_clock_set(site.store, way * day, 5000, &moved, &err), RESULT_OK);
@@ -143,7 +170,7 @@ static void pause_ages_nothing(void **state)
     struct store_pause told;
     assert_int_equal(store_alive(site.store, true, &err), RESULT_OK);
     char *id = put(site.store, &(struct letter){.rcpts = {"a@b.test", "x@c.test"}});
-    assert_int_equal(store_fetch_begin(site.store, id, "b.test", NULL, NULL, &err), RESULT_OK);
+    assert_int_equal(store_fetch_begin(site.store, id, "b.test", true, NULL, NULL, &err), RESULT_OK);
     assert_int_equal(store_fetch_end(site.store, id, "b.test", true, "peer", NULL, NULL, &err), RESULT_OK);
     list = find(site.store, id);
     const msec_t expires = list->entries[0].expires;
@@ -385,6 +412,7 @@ int main(void)
         TEST(clock_is_set),
         TEST(pause_ages_nothing),
         TEST(nothing_due),
+        TEST(claimed_again),
         TEST(hold_ends_by_time_or_release),
         TEST(grouped_by_message_and_domain),
         TEST(oldest_first_and_no_more_than_max),

@@ -154,7 +154,7 @@ static void a_drain_makes_work_due(void **state)
     assert_int_equal(due_now(), 0);
     test_time += 1000;
     assert_int_equal(due_now(), 1);
-    if (store_fetch_begin(site.store, id_b, "b.test", NULL, NULL, &err) != RESULT_OK)
+    if (store_fetch_begin(site.store, id_b, "b.test", true, NULL, NULL, &err) != RESULT_OK)
         fail_msg("%s", err.text);
     settle_next(site.store, rid_b, RCPT_EV_UNREACHABLE, test_time + 3600000); /* what the peer has keeps its backoff */
     test_time += 1000;
@@ -170,7 +170,7 @@ static void a_return_that_comes_too_late(void **state)
     struct letter l = {0};
     char *id = put(site.store, &l);
     assert_int_equal(due_now(), 1);
-    if (store_fetch_begin(site.store, id, "b.test", NULL, NULL, &err) != RESULT_OK)
+    if (store_fetch_begin(site.store, id, "b.test", true, NULL, NULL, &err) != RESULT_OK)
         fail_msg("%s", err.text);
     bool changed = true;
     struct store_settlement s = {.rid = rid_of(site.store, id, 0), .event = RCPT_EV_FALLBACK, .unless_fetched = true};
@@ -188,7 +188,7 @@ static void what_a_drain_waits_for(void **state)
     struct letter b = {.rcpts = {"1@b.test", "2@b.test"}}, c = {.rcpts = {"x@c.test"}};
     char *id_b = put(site.store, &b), *id_c = put(site.store, &c);
     struct store_waits *w = NULL;
-    store_fetch_begin(site.store, id_b, "b.test", NULL, NULL, &err);
+    store_fetch_begin(site.store, id_b, "b.test", true, NULL, NULL, &err);
     settle(site.store, rid_of(site.store, id_b, 1), RCPT_EV_USE_SMTP);
     assert_int_equal(store_waits_read(site.store, "b.test", &w, &err), RESULT_OK);
     assert_int_equal(w->rcpts, 2);
