@@ -272,6 +272,19 @@ static void begin_message(struct batch *b, struct item *item, const struct notif
         watch(item, a != NULL ? a : deliveries_begin(ctx->deliveries, job, false));
 }
 
+/*
+ * Whether recipients were promised before a restart, and their turn has not come: it comes now, before anything else of the message. A
+ * delivery without them would answer "deferred" for somebody who is still to be delivered.
+ */
+static bool is_promised(const struct job *known)
+{
+    for (size_t i = 0; known != NULL && i < known->nrcpts; i++) {
+        if (known->rcpts[i].state == JOB_PENDING)
+            return true;
+    }
+    return false;
+}
+
 static bool same_message(const struct job *known, const struct notification_message *m)
 {
     return known == NULL || (known->m.size == m->size && memcmp(known->m.digest, m->digest, DIGEST_SIZE) == 0);
@@ -295,6 +308,10 @@ static void take_message(struct batch *b, struct item *item, const struct notifi
     } else if (!same_message(known, m) || !same_message(a != NULL ? active_job(a) : NULL, m)) {
         log_warning("%s: %s used this id for another message before: refused, pontoon=%s", m->id, b->n->iss, m->id);
         reject_all(item, "5.7.1", "the id was used for another message");
+    } else if (a == NULL && is_promised(known)) {
+        a = deliveries_begin(ctx->deliveries, known, true);
+        begin_message(b, item, m, known, a);
+        known = NULL;
     } else {
         begin_message(b, item, m, known, a);
     }
