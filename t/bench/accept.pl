@@ -2,6 +2,7 @@
 # case the 250 says that the message is durable: in pontoon's store, or in Postfix's queue, where HOLD keeps it from being delivered meanwhile. Only
 # the empty filter that discards is easier: nothing becomes durable, so that is the ceiling for any filter that takes mail away.
 use Pontoon::Bench;
+use Pontoon::Bench::EmptyFilter;
 use Pontoon::Bench::Mail;
 use Pontoon::Test::Dkim;
 use Time::HiRes qw(time);
@@ -19,15 +20,7 @@ my %site    = map { $_ => $world->site("by$_", pontoon => 0, main => \%holding, 
 $world->start;
 $over->from->stop('store');                      # what is accepted stays where it is
 
-sub empty_filter {
-    my ($name, @options) = @_;
-    my $socket = $world->dir . "/$name.sock";
-    Pontoon::Test::Proc->start(name => "$name filter", argv => ["$ENV{PONTOON_BUILD}/t/bench/empty_milter", @options, $socket],
-        output => $world->dir . "/$name.log");
-    Pontoon::Test::Wait::wait_for("the $name filter to listen", sub { -S $socket });
-    chmod 0666, $socket;
-    return "unix:$socket";
-}
+sub empty_filter { return 'unix:' . Pontoon::Bench::EmptyFilter->start($world, @_)->path }
 
 sub held { glob $_[0]->postfix->{dir} . '/queue/hold/*' }
 

@@ -56,16 +56,18 @@ sub load {
     my $server = $SERVER{$key};
     my $before = $server->{cpu}->();
     my ($n, $seconds) = split ' ', Pontoon::Test::Site::run("$ENV{PONTOON_BUILD}/t/bench/fetch_load", $how, $server->{address}, $server->{port}, $host, $CONNECTIONS,
-        $bench->pick(whole => 3, quick => 1, smoke => 0.2), $messages->{bytes}, $messages->{$key});
+        $bench->pick(whole => 3, quick => 0.7, smoke => 0.2), $messages->{bytes}, $messages->{$key});
     return {value => $n / $seconds, more => {cpu_ms => 1000 * ($server->{cpu}->() - $before) / $n}};
 }
 
 # At 50 KB and more it is encryption and copying; at 4 KB, what a request costs.
-my %SIZES = ('4K' => [4096, 200, 0.6], '50K' => [50 * 1024, 200, 0.9], '1M' => [1 << 20, 30, 0.9]);
+my %SIZES = ('4K' => [4096, 200, 0.6], '50K' => [50 * 1024, 200, 0.9], '1M' => [1 << 20, 40, 0.9]);
+my %runs  = map { $_ => [qw(keep new)] } keys %SIZES;
+$runs{'1M'} = ['keep'] if $bench->pick(whole => 0, quick => 1);
 for my $size (@{$bench->pick(whole => [qw(4K 50K 1M)], smoke => ['4K'])}) {
     my ($bytes, $count, $goal) = @{$SIZES{$size}};
-    my $messages = fill($size, $bytes, $bench->pick(whole => $count, smoke => 5));
-    for my $how (qw(keep new)) {
+    my $messages = fill($size, $bytes, $bench->pick(whole => $count, quick => $count / 4, smoke => 5));
+    for my $how (@{$runs{$size}}) {
         $bench->compare(
             name             => "fetch.$size.$how",
             title            => "$size, " . ($how eq 'keep' ? 'connections kept' : 'a connection for each'),

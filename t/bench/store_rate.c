@@ -3,7 +3,8 @@
  *
  *   store_rate store|file|file-dir|flush DIR THREADS SECONDS SIZE   prints how many a second
  *   store_rate fill DIR THREADS COUNT SIZE                          puts COUNT messages that wait for an hour to come
- *   store_rate cycle DIR 1 COUNT SIZE                               microseconds for a message's way through the store: put, claimed, settled
+ *   store_rate cycle DIR 1 COUNT SIZE                               a message's way through the store (put, claimed, fetched, settled), one
+ *                                                                   after the other: microseconds for each, and of CPU time
  *
  * "file" writes and flushes a file; "file-dir" its new name in the folder too, as a queue has to that finds its files after a crash.
  */
@@ -25,7 +26,7 @@
 #include "lib/thread.h"
 
 #define TRACE "Received: by pontoon\r\n"
-enum { THREADS_MAX = 256, HOUR = 3600 * 1000 };
+enum { THREADS_MAX = 256, HOUR = 3600 * 1000, WARM_UP = 50 };
 
 static const char *dir;
 static size_t size;
@@ -33,6 +34,7 @@ static struct store *store;
 static atomic_long wanted; /* how many may still be begun */
 static atomic_bool over;
 static int folder = -1;
+static atomic_ulong serials;
 
 struct worker {
     pthread_t thread;
@@ -46,14 +48,13 @@ static _Noreturn void give_up(const char *what, const char *why)
     exit(1);
 }
 
-static char *message_new(void)
+static char *message_new(unsigned long serial)
 {
-    static atomic_ulong serial;
     char *text = mem_alloc(size + 1);
     memset(text, 'x', size);
     for (size_t i = 78; i + 1 < size; i += 80)
         memcpy(text + i, "\r\n", 2);
-    int n = snprintf(text, size, "Message-ID: <%lu@bench.test>\r\n\r\n", atomic_fetch_add(&serial, 1));
+    int n = snprintf(text, size, "Message-ID: <%lu.%d@bench.test>\r\n\r\n", serial, (int)getpid());
     text[n] = 'x';
     return text;
 }
@@ -64,7 +65,8 @@ static void message_put(msec_t hold, char id[MESSAGE_ID_LEN + 1])
     struct envelope e;
     struct store_put_result result = {0};
     uint8_t digest[DIGEST_SIZE];
-    char *text = message_new();
+    unsigned long serial = atomic_fetch_add(&serials, 1);
+    char *text = message_new(serial), queue_id[20], message_id[60];
     struct spool *spool = spool_new(store_incoming_dir(store), 1 << 20, UINT64_MAX);
     if (spool_add(spool, text, size, &err) != RESULT_OK || spool_finish(spool, &err) != RESULT_OK)
         give_up("spool", err.text);
@@ -77,17 +79,20 @@ static void message_put(msec_t hold, char id[MESSAGE_ID_LEN + 1])
     e.sender = mem_strdup("alice@a.test");
     envelope_add_rcpt(&e, "bob@b.test", NULL, NULL);
     message_id_new(id);
+    snprintf(queue_id, sizeof queue_id, "%011lX", serial);
+    snprintf(message_id, sizeof message_id, "<%lu.%d@bench.test>", serial, (int)getpid());
     const struct store_message m = {.id = id,
-                                    .queue_id = "",
-                                    .message_id = "",
-                                    .client = "",
-                                    .login = "",
+                                    .queue_id = queue_id,
+                                    .message_id = message_id,
+                                    .client = "client.a.test [192.0.2.1]",
+                                    .login = "alice",
                                     .envelope = &e,
                                     .trace = TRACE,
                                     .trace_len = strlen(TRACE),
                                     .size = strlen(TRACE) + size,
                                     .digest = digest,
                                     .hold = hold,
+                                    .resubmission_window = HOUR,
                                     .expire_after = 24 * (msec_t)HOUR};
     if (store_put(store, &m, spool, &result, &err) != RESULT_OK)
         give_up("store_put", err.text);
@@ -98,7 +103,7 @@ static void message_put(msec_t hold, char id[MESSAGE_ID_LEN + 1])
 static void file_put(unsigned worker, unsigned long n)
 {
     char path[600];
-    char *text = message_new();
+    char *text = message_new(atomic_fetch_add(&serials, 1));
     snprintf(path, sizeof path, "%s/%u.%lu", dir, worker, n);
     int fd = open(path, O_CREAT | O_EXCL | O_WRONLY, 0600);
     if (fd < 0 || write(fd, text, size) != (ssize_t)size || fsync(fd) < 0 || close(fd) < 0)
@@ -155,6 +160,13 @@ static double seconds_now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static double cpu_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 /* Returns how many a second. `seconds` 0: until `wanted` are made. */
 static double run(void *(*work)(void *), unsigned threads, double seconds)
 {
@@ -189,28 +201,60 @@ static struct config *open_store(void)
     return config;
 }
 
-static void settle_delivered(const char *id)
+static void must(const char *what, enum result r, const struct error *err)
 {
-    struct error err = {0};
-    struct store_entries *list = NULL;
-    if (store_claim_messages(store, &id, 1, 60000, &list, &err) != RESULT_OK || list->n != 1 ||
-        list->entries[0].nrcpts != 1)
-        give_up("store_claim_messages", err.text);
-    struct store_settlement s = {.rid = list->entries[0].rcpts[0].rid, .event = RCPT_EV_DELIVERED, .dsn = "2.0.0"};
-    if (store_settle(store, &s, 1, NULL, NULL, NULL, &err) != RESULT_OK)
-        give_up("store_settle", err.text);
-    store_entries_free(&list);
+    if (r != RESULT_OK)
+        give_up(what, err->text);
 }
 
-static double cycle(long count)
+/* As pontoon-store serves it: noted before its first byte, and at its end. */
+static void fetch(const char *id, const char *aud)
+{
+    static char piece[65536];
+    struct error err = {0};
+    struct store_body *body = NULL;
+    enum store_access access;
+    must("store_body_open", store_body_open(store, id, aud, &access, &body, &err), &err);
+    must("store_fetch_begin", store_fetch_begin(store, id, aud, NULL, NULL, &err), &err);
+    uint64_t at = 0;
+    for (long n; (n = store_body_read(body, at, piece, sizeof piece, &err)) > 0; at += (uint64_t)n)
+        ;
+    if (at != size + strlen(TRACE))
+        give_up("store_body_read", "a message has another size");
+    must("store_fetch_end", store_fetch_end(store, id, aud, true, "127.0.0.1", NULL, NULL, &err), &err);
+    store_body_close(&body);
+}
+
+/* A message's way through the store, with a look for what else is due. */
+static void way(void)
 {
     char id[MESSAGE_ID_LEN + 1];
-    double begin = seconds_now();
-    for (long i = 0; i < count; i++) {
-        message_put(HOUR, id);
-        settle_delivered(id);
-    }
-    return (seconds_now() - begin) * 1e6 / (double)count;
+    const char *ids = id;
+    struct error err = {0};
+    struct store_entries *list = NULL, *due = NULL;
+    msec_t next;
+    message_put(HOUR, id);
+    must("store_claim_messages", store_claim_messages(store, &ids, 1, 60000, &list, &err), &err);
+    if (list->n != 1 || list->entries[0].nrcpts != 1)
+        give_up("store_claim_messages", "the message is not there");
+    must("store_claim", store_claim(store, STORE_NOTIFY, 20, 60000, &due, &next, &err), &err);
+    fetch(id, list->entries[0].rcpts[0].domain);
+    const struct store_settlement s = {
+        .rid = list->entries[0].rcpts[0].rid, .event = RCPT_EV_DELIVERED, .dsn = "2.0.0", .text = "250 2.0.0 Ok"};
+    must("store_settle", store_settle(store, &s, 1, NULL, NULL, NULL, &err), &err);
+    store_entries_free(&list);
+    store_entries_free(&due);
+}
+
+/* Microseconds for each message: all, and of CPU. */
+static void cycle(long count)
+{
+    for (int i = 0; i < WARM_UP; i++)
+        way();
+    double begin = seconds_now(), cpu = cpu_seconds();
+    for (long i = 0; i < count; i++)
+        way();
+    printf("%.3f %.3f\n", (seconds_now() - begin) * 1e6 / (double)count, (cpu_seconds() - cpu) * 1e6 / (double)count);
 }
 
 int main(int argc, char **argv)
@@ -237,7 +281,7 @@ int main(int argc, char **argv)
     if (strcmp(mode, "file-dir") == 0 && (folder = open(dir, O_RDONLY | O_DIRECTORY)) < 0)
         give_up(dir, "can't be opened");
     if (strcmp(mode, "cycle") == 0)
-        printf("%.3f\n", cycle((long)amount));
+        cycle((long)amount);
     else
         printf("%.3f\n", run(in_store                     ? put_in_store
                              : strcmp(mode, "flush") == 0 ? flush_only

@@ -51,14 +51,16 @@ sub wanted {
 # goal is what pontoon's figure divided by the peer's must reach (or not exceed). run() returns {value => N, more => {NAME => N, …}}.
 # count => how many of whatever it is each run takes; or {trial, seconds, max}: as many as the slowest does in so many seconds,
 # found out by a trial, but no fewer than that had. The trial is thrown away: it also warms up.
+# rounds => other than usual.
 # also => [{name, title, unit, more => NAME, …}]: further comparisons, of what the runs returned in `more`.
 sub compare {
     my ($self, %o) = @_;
     return if !$self->wanted($o{name});
     my @systems = @{delete $o{systems}};
+    my $rounds  = delete $o{rounds} // $self->{rounds};
     my $n       = $self->count_for($o{count} // 1, @systems);
     my %values  = map { $_->{key} => {value => [], more => {}} } @systems;
-    for my $round (1 .. $self->{rounds}) {
+    for (1 .. $rounds) {
         for my $system (@systems) {
             my $result = $system->{run}->($n);
             my $to     = $values{$system->{key}};

@@ -45,5 +45,6 @@ sub address { $_[0]{address} }
 sub port    { $_[0]{port} }
 sub root    { $_[0]{root} }
 sub pid     { $_[0]{proc}->pid }
+sub stop    { $_[0]{proc}->stop }
 
 1;

@@ -3,9 +3,10 @@ package Pontoon::Bench::Usage;
 use strict;
 use warnings;
 use Exporter qw(import);
+use List::Util qw(sum0);
 use POSIX ();
 
-our @EXPORT_OK = qw(cpu_of cpu_of_family cpu_of_group peak_of resident_of reset_peak);
+our @EXPORT_OK = qw(cpu_of cpu_of_family cpu_of_group peak_of resident_of resident_of_family reset_peak);
 
 my $TICKS = POSIX::sysconf(&POSIX::_SC_CLK_TCK);
 
@@ -41,10 +42,12 @@ sub cpu_of_group {
 }
 
 # A process and its children that live.
-sub cpu_of_family {
+sub family {
     my ($parent) = @_;
-    return cpu_of(grep { my @f = fields($_); @f && ($_ == $parent || $f[1] == $parent) } map { m{(\d+)$} ? $1 : () } glob '/proc/[0-9]*');
+    return grep { my @f = fields($_); @f && ($_ == $parent || $f[1] == $parent) } map { m{(\d+)$} ? $1 : () } glob '/proc/[0-9]*';
 }
+
+sub cpu_of_family { cpu_of(family($_[0])) }
 
 sub status_kib {
     my ($pid, $name) = @_;
@@ -55,6 +58,9 @@ sub status_kib {
 # MiB.
 sub peak_of     { (status_kib($_[0], 'VmHWM') // 0) / 1024 }
 sub resident_of { (status_kib($_[0], 'VmRSS') // 0) / 1024 }
+
+# Pages that they share count for each of them.
+sub resident_of_family { sum0(map { resident_of($_) } family($_[0])) }
 
 # The peak counts from now on.
 sub reset_peak {

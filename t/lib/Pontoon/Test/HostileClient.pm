@@ -66,6 +66,9 @@ my $MAIL   = packet('M', "<alice\@b.test>\0");
 my $RCPT   = packet('R', "<bob\@decent.test>\0");
 my $MACRO  = packet('D', "M{auth_authen}\0alice\0i\0QUEUEID\0");
 
+# What any client begins with.
+sub greeting { return $PLAIN . $PEER }
+
 # libmilter (8.17) itself reads past the end of an odd number of macro strings, and may die of it: not in the table, see doc/threats.md.
 our $odd_macros = $PLAIN . $PEER . packet('D', "M" . join('', map { "x$_\0" } 1 .. 4) . "odd\0") . $MAIL . $RCPT . packet('A') . packet('Q');
 
