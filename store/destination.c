@@ -111,24 +111,26 @@ unsigned destinations_count(const struct destinations *all)
     return all->count;
 }
 
-static bool holds(const struct work *w, int64_t rid)
+static bool take_over(const struct work *w, const struct store_rcpt *again)
 {
     for (; w != NULL; w = w->next) {
         for (size_t i = 0; i < w->nrcpts; i++) {
-            if (work_rcpt(w, i)->rid == rid)
-                return true;
+            if (work_rcpt(w, i)->rid != again->rid)
+                continue;
+            work_rcpt(w, i)->serial = again->serial;
+            return true;
         }
     }
     return false;
 }
 
-bool destinations_has(const struct destinations *all, int64_t rid)
+bool destinations_has(const struct destinations *all, const struct store_rcpt *again)
 {
     for (const struct destination *d = all->list; d != NULL; d = d->next) {
-        if (holds(d->queue, rid))
+        if (take_over(d->queue, again))
             return true;
         for (const struct notify_request *r = d->requests; r != NULL; r = notify_request_next(r)) {
-            if (holds(notify_request_work(r), rid))
+            if (take_over(notify_request_work(r), again))
                 return true;
         }
     }

@@ -22,7 +22,10 @@ unsigned destinations_count(const struct destinations *d);
 bool destinations_are_full(const struct destinations *d, const struct store_entry *e, const char *aud);
 /* How long this domain's bridge is to be left in peace, because it asked for that (Retry-After), ms; 0: not at all. */
 msec_t destinations_busy(const struct destinations *d, const char *aud);
-/* Whether this recipient is in hand already (its lease ran out while it waited here). */
-bool destinations_has(const struct destinations *d, int64_t rid);
+/*
+ * Whether this recipient is in hand already: its lease ran out while it waited here, and `again` is the new claim. Its serial is taken over,
+ * else what the peer answers would count as an answer to an earlier notification.
+ */
+bool destinations_has(const struct destinations *d, const struct store_rcpt *again);
 
 #endif

@@ -58,7 +58,7 @@ static void sort_rcpt(struct notifier *n, struct work *w, size_t i, struct outco
     struct store_entry *e = w->entry;
     struct store_rcpt *rcpt = &e->rcpts[i];
     struct outcome_news news;
-    if (destinations_has(n->destinations, rcpt->rid))
+    if (destinations_has(n->destinations, rcpt))
         return;
     if (stopped(n, e, rcpt, &news) || outcome_overdue(n->ctx->config, e, rcpt, &news)) {
         outcome_add(overdue, n->ctx->config, e, rcpt, &news);
