@@ -16,6 +16,7 @@
 
 #include "lib/address.h"
 #include "lib/buf.h"
+#include "lib/dns_cache.h"
 #include "lib/dns_channel.h"
 #include "lib/mem.h"
 
@@ -38,6 +39,7 @@ struct lookup {
     struct netaddr addresses[DNS_ADDRESSES_MAX];
     size_t n; /* of txt or addresses */
     uint16_t port;
+    bool partial; /* one of two questions has no answer: there may be more addresses */
     dns_name_done *name_done;
     struct netaddr wanted;
 };
@@ -45,6 +47,7 @@ struct lookup {
 struct dns {
     struct loop *loop;
     struct dns_channel *channel;
+    struct dns_cache *addresses;
     msec_t timeout;
     bool closing;
     LIST_HEAD(lookup_list, lookup) lookups;
@@ -57,11 +60,13 @@ enum result dns_new(struct loop *loop, const struct config *config, struct dns *
     dns->timeout = config_time(config, "discovery.dns-timeout");
     LIST_INIT(&dns->lookups);
     enum result r = dns_channel_new(loop, config, &dns->channel, err);
-    if (r != RESULT_OK)
+    if (r != RESULT_OK) {
         mem_free(&dns);
-    else
-        *dns_r = dns;
-    return r;
+        return r;
+    }
+    dns->addresses = dns_cache_new();
+    *dns_r = dns;
+    return RESULT_OK;
 }
 
 static void lookup_free(struct lookup *l)
@@ -110,6 +115,7 @@ void dns_free(struct dns **dns)
     struct lookup *l;
     while ((l = LIST_FIRST(&(*dns)->lookups)) != NULL)
         deliver(l);
+    dns_cache_free(&(*dns)->addresses);
     mem_free(dns);
 }
 
@@ -154,6 +160,7 @@ static void note_failure(struct lookup *l, int status)
 {
     enum result r =
         status == ARES_ENOTFOUND || status == ARES_ENODATA || status == ARES_EBADNAME ? RESULT_PERM : RESULT_TEMP;
+    l->partial = l->partial || r == RESULT_TEMP;
     if (l->result == RESULT_OK || (l->err.text[0] != '\0' && r == RESULT_PERM))
         return;
     l->result = error_set(&l->err, r, "DNS look-up of %s: %s", l->name, why_failed(status));
@@ -248,10 +255,12 @@ void dns_txt(struct dns *dns, const char *name, dns_txt_done *done, void *arg)
 
 /* ---- addresses ---- */
 
-static void add_address(struct lookup *l, int family, const void *bytes, size_t len)
+static void add_address(struct lookup *l, int family, const void *bytes, size_t len, int ttl)
 {
     if (l->n == DNS_ADDRESSES_MAX)
         return;
+    if (ttl >= 0 && (uint32_t)ttl < l->ttl)
+        l->ttl = (uint32_t)ttl;
     struct netaddr *a = &l->addresses[l->n++];
     *a = (struct netaddr){.sa.ss_family = (sa_family_t)family};
     if (family == AF_INET) {
@@ -286,7 +295,7 @@ static void on_a(void *arg, int status, int timeouts, unsigned char *msg, int le
     if (status == ARES_SUCCESS)
         status = ares_parse_a_reply(msg, len, NULL, found, &n);
     for (int i = 0; status == ARES_SUCCESS && i < n; i++)
-        add_address(l, AF_INET, &found[i].ipaddr, sizeof found[i].ipaddr);
+        add_address(l, AF_INET, &found[i].ipaddr, sizeof found[i].ipaddr, found[i].ttl);
     addresses_answered(l, status, n);
 }
 
@@ -301,13 +310,15 @@ static void on_aaaa(void *arg, int status, int timeouts, unsigned char *msg, int
     if (status == ARES_SUCCESS)
         status = ares_parse_aaaa_reply(msg, len, NULL, found, &n);
     for (int i = 0; status == ARES_SUCCESS && i < n; i++)
-        add_address(l, AF_INET6, &found[i].ip6addr, sizeof found[i].ip6addr);
+        add_address(l, AF_INET6, &found[i].ip6addr, sizeof found[i].ip6addr, found[i].ttl);
     addresses_answered(l, status, n);
 }
 
 static void deliver_addresses(struct lookup *l)
 {
     bool ok = l->result == RESULT_OK;
+    if (ok && l->questions == 0 && !l->partial && l->ttl != UINT32_MAX)
+        dns_cache_keep(l->dns->addresses, l->name, l->addresses, l->n, l->ttl);
     l->addresses_done(l->arg, l->result, l->addresses, ok ? l->n : 0, ok ? NULL : &l->err);
 }
 
@@ -316,8 +327,12 @@ void dns_addresses(struct dns *dns, const char *host, uint16_t port, dns_address
     struct lookup *l = lookup_new(dns, host, deliver_addresses, arg);
     l->addresses_done = done;
     l->port = port;
-    if (netaddr_parse(host, port, &l->addresses[0])) {
-        l->n = 1;
+    l->n = netaddr_parse(host, port, &l->addresses[0])
+               ? 1
+               : dns_cache_find(dns->addresses, host, l->addresses, DNS_ADDRESSES_MAX);
+    if (l->n > 0) {
+        for (size_t i = 0; i < l->n; i++)
+            netaddr_set_port(&l->addresses[i], port);
         l->result = RESULT_OK;
         settle(l);
         return;

@@ -31,7 +31,7 @@ typedef void dns_txt_done(void *arg, enum result result, const struct dns_txt *r
                           const struct error *err);
 void dns_txt(struct dns *dns, const char *name, dns_txt_done *done, void *arg);
 
-/* A and AAAA of a host, or the literal itself; the port is put into each. Results as above. */
+/* A and AAAA of a host, or the literal itself; the port is put into each. Results as above; kept for their TTL (300 s at most). */
 typedef void dns_addresses_done(void *arg, enum result result, const struct netaddr *addresses, size_t n,
                                 const struct error *err);
 void dns_addresses(struct dns *dns, const char *host, uint16_t port, dns_addresses_done *done, void *arg);

@@ -1,6 +1,9 @@
 /* DNS look-ups against a real server. */
 #include "t/unit/knot.h"
 
+#include <time.h>
+
+#include "lib/clock.h"
 #include "lib/dns.h"
 
 static struct site site;
@@ -10,13 +13,17 @@ static struct dns *dns;
 #define TEN     "0123456789"
 #define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN
 
-static const char zone[] = "one 120 TXT \"v=SSMP1; id=7\"\n"
-                           "long TXT \"" HUNDRED HUNDRED "\" \"" HUNDRED "\"\n"
-                           "two TXT \"first\"\ntwo TXT \"second\"\n"
-                           "alias 30 CNAME one\n"
-                           "both A 127.0.0.2\nboth A 127.0.0.3\nboth AAAA ::1\n"
-                           "four A 127.0.0.4\nsix AAAA 2001:db8::6\nonly-txt TXT \"x\"\n"
-                           "mail A 127.0.0.5\n";
+#define ZONE                                                       \
+    "one 120 TXT \"v=SSMP1; id=7\"\n"                              \
+    "long TXT \"" HUNDRED HUNDRED "\" \"" HUNDRED "\"\n"           \
+    "two TXT \"first\"\ntwo TXT \"second\"\n"                      \
+    "alias 30 CNAME one\n"                                         \
+    "both A 127.0.0.2\nboth A 127.0.0.3\nboth AAAA ::1\n"          \
+    "four A 127.0.0.4\nsix AAAA 2001:db8::6\nonly-txt TXT \"x\"\n" \
+    "mail A 127.0.0.5\n"
+
+static const char zone_of_all[] = ZONE;
+static const char zone[] = ZONE "brief 7 A 127.0.0.8\nzero 0 A 127.0.0.8\n";
 static const char reverse[] =
     "5.0.0 PTR Mail.test.\n6.0.0 PTR mail.test.\n7.0.0 PTR one\\032two.test.\n8.0.0 PTR none.test.\n"
     "10.0.0 PTR one_two.test.\n";
@@ -188,6 +195,34 @@ static void both_families(void **state)
     assert_string_equal(a.address[0], "[2001:db8::1]:443");
 }
 
+static msec_t later;
+
+static msec_t later_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000) + later;
+}
+
+static void addresses_are_kept_for_their_ttl(void **state)
+{
+    (void)state;
+    char changed[2000];
+    assert_string_equal(addresses("brief.test").address[0], "127.0.0.8:443");
+    assert_int_equal(addresses("zero.test").result, RESULT_OK);
+    snprintf(changed, sizeof changed, "%sbrief 7 A 127.0.0.9\nzero 0 A 127.0.0.9\n", zone_of_all);
+    knot_change(&knot, changed);
+    assert_string_equal(addresses("zero.test").address[0], "127.0.0.9:443");
+    assert_string_equal(addresses("brief.test").address[0], "127.0.0.8:443");
+    struct answer a = {0};
+    dns_addresses(dns, "brief.test", 25, on_addresses, &a);
+    assert_string_equal(run(&a).address[0], "127.0.0.8:25");
+    later = 8000;
+    clock_set_mono_source(later_clock);
+    assert_string_equal(addresses("brief.test").address[0], "127.0.0.9:443");
+    clock_set_mono_source(NULL);
+}
+
 static void names_must_lead_back(void **state)
 {
     (void)state;
@@ -248,9 +283,13 @@ static void bad_resolvers_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(txt_records),   cmocka_unit_test(what_is_not_there_and_what_cannot_be_known),
-        cmocka_unit_test(both_families), cmocka_unit_test(names_must_lead_back),
-        cmocka_unit_test(silence_ends),  cmocka_unit_test(bad_resolvers_are_refused),
+        cmocka_unit_test(txt_records),
+        cmocka_unit_test(what_is_not_there_and_what_cannot_be_known),
+        cmocka_unit_test(both_families),
+        cmocka_unit_test(names_must_lead_back),
+        cmocka_unit_test(addresses_are_kept_for_their_ttl),
+        cmocka_unit_test(silence_ends),
+        cmocka_unit_test(bad_resolvers_are_refused),
     };
     if (!knot_is_there()) {
         printf("1..0 # SKIP knotd is not installed (Debian: knot)\n");

@@ -97,10 +97,14 @@ sub serial_served {
     return $soa =~ /^\S+ \S+ (\d+)/ ? $1 : 0;
 }
 
+# From now on every question comes here: nobody may keep an answer.
+sub nothing_is_kept { $_[0]{ttl} = 0 }
+
 sub write_zones {
     my ($self) = @_;
+    my $ttl = $self->{ttl} // 1;
     for my $zone ('test', $self->{reverse}) {
-        my $text = "\$TTL 1\n$zone. SOA ns.test. hostmaster.test. $self->{serial} 3600 600 86400 1\n$zone. NS ns.test.\n";
+        my $text = "\$TTL $ttl\n$zone. SOA ns.test. hostmaster.test. $self->{serial} 3600 600 86400 1\n$zone. NS ns.test.\n";
         $text .= "ns.test. A $self->{address}\n" if $zone eq 'test';
         for my $name (sort grep { /(^|\.)\Q$zone\E$/ } keys %{$self->{records}}) {
             $text .= "$name. $_\n" for @{$self->{records}{$name}};
