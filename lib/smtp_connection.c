@@ -19,7 +19,8 @@
 enum {
     READ_MAX = 16 * 1024,
     WRITE_LOW = 64 * 1024, /* `drained` is called below this */
-    PIECE = 32 * 1024,     /* content is stuffed in pieces of this size */
+    PIECE = 16 * 1024,     /* content is stuffed in pieces of this size, */
+    WRITE_MAX = 1 << 20,   /* and written in as few as the socket takes: libevent's own bound is 16 KiB */
 };
 
 struct smtp_connection {
@@ -170,6 +171,7 @@ struct smtp_connection *smtp_connection_open(struct loop *loop, const struct net
     }
     bufferevent_setwatermark(c->bev, EV_READ, 0, READ_MAX);
     bufferevent_setwatermark(c->bev, EV_WRITE, WRITE_LOW, 0);
+    bufferevent_set_max_single_write(c->bev, WRITE_MAX);
     bufferevent_setcb(c->bev, on_read, on_write, on_event, c);
     bufferevent_enable(c->bev, EV_WRITE);
     return c;
@@ -203,7 +205,7 @@ void smtp_connection_send_content(struct smtp_connection *c, struct smtp_data *d
     while (len > 0 && !d->bare_lf) {
         size_t n = len < PIECE ? len : PIECE;
         struct evbuffer_iovec room;
-        if (evbuffer_reserve_space(out, (ev_ssize_t)(2 * n), &room, 1) != 1)
+        if (evbuffer_reserve_space(out, (ev_ssize_t)smtp_data_room(n), &room, 1) != 1)
             log_fatal("out of memory (SMTP output)");
         room.iov_len = smtp_data_stuff(d, p, n, room.iov_base);
         evbuffer_commit_space(out, &room, 1);

@@ -17,8 +17,6 @@ static bool see_byte(struct smtp_data *d, unsigned char c)
     }
     if (d->last == '\r' && c != '\n')
         d->bare_cr = true;
-    if (c > 127)
-        d->eight_bit = true;
     d->line_start = c == '\n';
     d->last = c;
     d->bytes++;
@@ -53,13 +51,8 @@ static size_t plain_bytes(struct cursor *c)
 /* Bytes that are neither CR nor LF; at least one. */
 static void see_plain(struct smtp_data *d, const unsigned char *p, size_t len)
 {
-    unsigned char all = 0;
-    for (size_t i = 0; i < len; i++)
-        all |= p[i];
     if (d->last == '\r')
         d->bare_cr = true;
-    if (all > 127)
-        d->eight_bit = true;
     d->line_start = false;
     d->last = p[len - 1];
     d->bytes += len;

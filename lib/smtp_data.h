@@ -14,14 +14,18 @@ struct smtp_data {
     bool line_start;
     uint64_t bytes;        /* of content so far */
     bool bare_lf, bare_cr; /* seen so far: a bare LF never leaves, see smtp_data_stuff() */
-    bool eight_bit;        /* seen a byte over 127 */
 };
 
 void smtp_data_init(struct smtp_data *d);
 /* Looks at content without writing: for messages that are checked whole before DATA. */
 void smtp_data_scan(struct smtp_data *d, const void *in, size_t len);
+/* Room for `len` bytes of content on the wire: at most every third byte begins a line, and gets a dot. */
+static inline size_t smtp_data_room(size_t len)
+{
+    return len + len / 3 + 1;
+}
 /*
- * Writes content ready for the wire to out (which has room for 2 * len bytes); returns the bytes written. Stops
+ * Writes content ready for the wire to out (which has smtp_data_room() bytes); returns the bytes written. Stops
  * before a bare LF: bare_lf is then set and nothing more may be sent on this connection.
  */
 size_t smtp_data_stuff(struct smtp_data *d, const void *in, size_t len, char *out);

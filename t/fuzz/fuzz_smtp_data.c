@@ -34,6 +34,7 @@ FUZZ(data, size)
     MUST(a != NULL && b != NULL && c != NULL);
     size_t n = stuff(in, len, len + 1, a, &one), m = stuff(in, len, data[0] % 16 + 1U, b, &other);
     MUST(n == m && memcmp(a, b, n) == 0 && one.bare_lf == other.bare_lf);
+    MUST(n <= smtp_data_room(len));
     size_t back = unstuff(a, n, c);
     MUST(back <= len && memcmp(c, in, back) == 0 && (one.bare_lf || back == len));
     for (size_t i = 0; i < n; i++)
