@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <malloc.h>
 #include <openssl/crypto.h>
 #include <pwd.h>
 #include <signal.h>
@@ -194,12 +195,21 @@ static void keep_openssl(void)
         exit(EX_OSERR);
 }
 
+/* What is free at the end of the heap is needed again by the next message: given back, it costs a fault for each page. */
+static void keep_memory(void)
+{
+    enum { KEPT = 8 << 20, MAPPED = 1 << 20 };
+    mallopt(M_TRIM_THRESHOLD, KEPT);
+    mallopt(M_MMAP_THRESHOLD, MAPPED);
+}
+
 void daemon_begin(struct daemon *d, int argc, char **argv, const struct daemon_hooks *daemon_hooks)
 {
     struct error err;
     bool test;
     open_standard_files();
     keep_openssl();
+    keep_memory();
     hooks = *daemon_hooks;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(), as a full disk is */

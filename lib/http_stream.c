@@ -15,7 +15,7 @@ static void send_piece(struct http_request *req)
     size_t want = left < PIECE ? (size_t)left : PIECE;
     struct evbuffer *piece = evbuffer_new();
     struct evbuffer_iovec room;
-    if (piece == NULL || evbuffer_reserve_space(piece, PIECE, &room, 1) != 1)
+    if (piece == NULL || evbuffer_reserve_space(piece, (ev_ssize_t)want, &room, 1) != 1)
         log_fatal("out of memory (http stream)");
     long n = req->pull(req->stream_arg, req->offset, room.iov_base, want);
     if (n > 0) {
