@@ -1,6 +1,7 @@
 /* One SQLite connection: see sqlite_db.h. Opening, schema and errors; statements are sqlite_stmt.c. */
 #include "lib/sqlite_db.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 
@@ -84,9 +85,25 @@ static enum result set_up(struct sqlite_db *db, enum sqlite_use use, struct erro
         err);
 }
 
+/*
+ * Room for the pages that a transaction works with, so that each is not allocated and freed anew (all are dropped when another process has
+ * written); and no statistics of memory, which lock a mutex for each allocation. For all databases of the process; it lives as long as that.
+ */
+static void configure_library(void)
+{
+    enum { PAGE = 4096, PAGES = 256 };
+    int header = 0;
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    if (sqlite3_config(SQLITE_CONFIG_PCACHE_HDRSZ, &header) != SQLITE_OK)
+        return;
+    sqlite3_config(SQLITE_CONFIG_PAGECACHE, mem_alloc((size_t)(PAGE + header) * PAGES), PAGE + header, PAGES);
+}
+
 enum result sqlite_db_open(const char *path, enum sqlite_use use, msec_t busy_timeout, struct sqlite_db **db_r,
                            struct error *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, configure_library);
     struct sqlite_db *db = mem_zero(1, sizeof *db);
     db->path = mem_strdup(path);
     db->busy_timeout = busy_timeout;
