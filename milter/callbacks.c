@@ -88,7 +88,8 @@ static sfsistat on_negotiate(SMFICTX *ctx, unsigned long actions, unsigned long 
     (void)f2, (void)f3;
     struct session *s = session_of(ctx);
     /* libmilter answers for us where the MTA can't do without (so they are always on offer). */
-    const unsigned long no_reply = SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_EOH;
+    const unsigned long no_reply =
+        SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY;
     s->can_divert = (actions & SMFIF_DELRCPT) != 0 && (steps & SMFIP_HDR_LEADSPC) != 0;
     if (!s->can_divert)
         log_warning("the MTA's milter protocol is too old (no delete-recipient or exact headers): nothing is diverted");
@@ -213,15 +214,20 @@ static sfsistat on_eoh(SMFICTX *ctx)
     return SMFIS_NOREPLY;
 }
 
+/*
+ * Without a reply the MTA sends the next piece while we work on this one. The price: when we give up half-way, which is rare (a size
+ * that was not declared), it sends us the rest for nothing.
+ */
 static sfsistat on_body(SMFICTX *ctx, unsigned char *data, size_t len)
 {
     struct session *s = session_of(ctx);
     observe_body(s->observed, data, len);
-    if (!has_content(s))
-        return session_has_message(s) ? leave_to_smtp(s) : no_more(s);
-    if (session_body(s, data, len) || s->m.reason == NULL) /* a store failure is answered at the end */
-        return SMFIS_CONTINUE;
-    return leave_to_smtp(s);
+    if (!session_has_message(s))
+        return SMFIS_NOREPLY;
+    if (!has_content(s) ||
+        (!session_body(s, data, len) && s->m.reason != NULL)) /* a store failure is answered at the end */
+        (void)leave_to_smtp(s);
+    return SMFIS_NOREPLY;
 }
 
 static bool delete_rcpt(void *arg, char *path)
