@@ -8,7 +8,7 @@ TEST_PACKAGES="libcmocka-dev libdbd-sqlite3-perl libdbi-perl libio-socket-ssl-pe
     sasl2-bin libsasl2-modules python3-flufl.bounce golang-github-jhillyerd-enmime-dev postfix-cdb postfix-lmdb pflogsumm chromium
     rspamd python3-dkim valgrind iproute2 nftables libfaketime nginx-light"
 CORPUS_PACKAGES="libpython3.11-testsuite" # further real mail, for `make corpus-check`
-BENCH_PACKAGES="opendkim nginx-light wrk valgrind libdbd-sqlite3-perl libdbi-perl libio-socket-ssl-perl" # for `make bench`: peers, load tools, and what counts instructions
+BENCH_PACKAGES="opendkim nginx-light wrk valgrind nftables iproute2 libdbd-sqlite3-perl libdbi-perl libio-socket-ssl-perl" # for `make bench`: peers, load tools, and what counts instructions
 LINT_PACKAGES="clang libclang-rt-14-dev clang-tidy clang-format cppcheck shellcheck"
 
 # Mail servers that can't be installed beside Postfix, or would be a service of this machine afterwards: NAME:PACKAGE,... The tests

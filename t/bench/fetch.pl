@@ -18,7 +18,7 @@ $world->dns->start;
 $a->prepare;
 $a->start($_) for qw(store bridge);    # `pontoon queue' looks at both
 my $host  = 'sender-store.a.test';
-my $nginx = Pontoon::Bench::Nginx->start(world => $world, name => 'nginx', address => $world->address(100),
+my $nginx = Pontoon::Bench::Nginx->start_one(world => $world, name => 'nginx', address => $world->address(100),
     chain => $a->{settings}{'store.certificate'}, key => $a->{settings}{'store.key'});
 mkdir $nginx->root . '/messages';
 

@@ -67,7 +67,7 @@ sub of_daemon {
 
 sub of_nginx {
     my $name  = 'nginx' . ++$number;
-    my $nginx = Pontoon::Bench::Nginx->start(world => $world, name => $name, address => $world->address(100), chain => $a->{settings}{'store.certificate'},
+    my $nginx = Pontoon::Bench::Nginx->start_one(world => $world, name => $name, address => $world->address(100), chain => $a->{settings}{'store.certificate'},
         key => $a->{settings}{'store.key'});
     my $result = idle(sub { resident_of_family($nginx->pid) }, sub { https($nginx->address, 'https://sender-store.a.test:' . $nginx->port . '/none') });
     $nginx->stop;

@@ -14,8 +14,8 @@ use Pontoon::Test::Wait;
 use Pontoon::Test::World;
 
 # In Postfix's log: a message is in its queue; it has left.
-my $TAKEN   = qr{/qmgr\[\d+\]: \w+: from=<};
-my $REMOVED = qr{/qmgr\[\d+\]: \w+: removed$}m;
+our $TAKEN   = qr{/qmgr\[\d+\]: \w+: from=<};
+our $REMOVED = qr{/qmgr\[\d+\]: \w+: removed$}m;
 
 my @WAY = ([from => 'milter'], [from => 'store'], [to => 'bridge']);    # of a message through the daemons
 
@@ -61,19 +61,24 @@ sub relay {
 sub tls_relay {
     my ($class, $world, $name, %o) = @_;
     my ($chain, $key) = $world->ca->issue("mx.${name}2.test");
-    my %sender = (
-        %MTA,
-        smtp_tls_security_level         => 'encrypt',
-        smtp_tls_session_cache_database => "btree:$world->{dir}/${name}1/postfix/data/smtp_scache",
-        smtp_tls_connection_reuse       => $o{reuse} ? 'yes' : 'no'
-    );
-    my %taker = (%TAKER, smtpd_tls_security_level => 'may', smtpd_tls_cert_file => $chain, smtpd_tls_key_file => $key);
+    my %sender = (%MTA, %{tls_sender_settings("$world->{dir}/${name}1/postfix/data")}, smtp_tls_connection_reuse => $o{reuse} ? 'yes' : 'no');
     return $class->pair(
         $world, $name,
         title  => $o{reuse} ? 'relay over TLS, connections reused' : 'relay over TLS',
         sender => {pontoon => 0, main => \%sender, master => "tlsproxy unix - - n - 0 tlsproxy\n"},
-        taker  => {pontoon => 0, main => \%taker}
+        taker  => {pontoon => 0, main => {%TAKER, %{tls_taker_settings($chain, $key)}}}
     );
+}
+
+# data: Postfix's data_directory.
+sub tls_sender_settings {
+    my ($data) = @_;
+    return {smtp_tls_security_level => 'encrypt', smtp_tls_session_cache_database => "btree:$data/smtp_scache"};
+}
+
+sub tls_taker_settings {
+    my ($chain, $key) = @_;
+    return {smtpd_tls_security_level => 'may', smtpd_tls_cert_file => $chain, smtpd_tls_key_file => $key};
 }
 
 sub pair {

@@ -6,12 +6,14 @@ use IO::Socket::INET;
 use Pontoon::Test::Proc;
 use Pontoon::Test::Wait;
 
-# world, name (of its directory there), address, chain and key => FILE. Serves what is below root().
+# world, name (of its directory there); servers => [{address, port, chain, key, root}, ...]; type (of the files; default: messages).
 sub start {
     my ($class, %o) = @_;
     my $dir  = $o{world}->mkdir($o{name});
-    my $self = bless {address => $o{address}, port => $o{world}->port($o{address}), root => $o{world}->mkdir("$o{name}/root")}, $class;
+    my $type = $o{type} // 'message/rfc822';
     my $temp = join '', map { "    ${_}_temp_path $dir/$_;\n" } qw(client_body proxy fastcgi uwsgi scgi);
+    my $servers = join '', map { server(%$_) } @{$o{servers}};
+    my $self = bless {first => $o{servers}[0]}, $class;
     $o{world}->write("$o{name}/nginx.conf", <<END);
 daemon off;
 worker_processes auto;
@@ -21,29 +23,43 @@ events { worker_connections 768; }
 http {
 $temp    sendfile on;
     tcp_nopush on;
-    default_type message/rfc822;
+    default_type $type;
     ssl_protocols TLSv1.2 TLSv1.3;
     access_log $dir/access.log;
-    server {
-        listen $self->{address}:$self->{port} ssl;
-        ssl_certificate $o{chain};
-        ssl_certificate_key $o{key};
-        root $self->{root};
-    }
-}
+$servers}
 END
     $self->{proc} = Pontoon::Test::Proc->start(name => 'nginx', argv => ['nginx', '-p', $dir, '-e', "$dir/error.log", '-c', "$dir/nginx.conf"],
         output => "$dir/nginx.err");
     wait_for('nginx to listen', sub {
         $self->{proc}->alive or die "nginx ended: see $dir\n";
-        return IO::Socket::INET->new(PeerAddr => $self->{address}, PeerPort => $self->{port});
+        return IO::Socket::INET->new(PeerAddr => $self->address, PeerPort => $self->port);
     });
     return $self;
 }
 
-sub address { $_[0]{address} }
-sub port    { $_[0]{port} }
-sub root    { $_[0]{root} }
+# With one server, which has a directory of its own: address, chain, key.
+sub start_one {
+    my ($class, %o) = @_;
+    my $root = $o{world}->mkdir("$o{name}-root");
+    return $class->start(%o, servers => [{%o, port => $o{world}->port($o{address}), root => $root}]);
+}
+
+sub server {
+    my (%s) = @_;
+    return <<END;
+    server {
+        listen $s{address}:$s{port} ssl;
+        ssl_certificate $s{chain};
+        ssl_certificate_key $s{key};
+        root $s{root};
+    }
+END
+}
+
+# Of the first server.
+sub address { $_[0]{first}{address} }
+sub port    { $_[0]{first}{port} }
+sub root    { $_[0]{first}{root} }
 sub pid     { $_[0]{proc}->pid }
 sub stop    { $_[0]{proc}->stop }
 

@@ -41,13 +41,13 @@ sub cpu_of_group {
     return $sum / $TICKS;
 }
 
-# A process and its children that live.
+# Processes, and their children that live.
 sub family {
-    my ($parent) = @_;
-    return grep { my @f = fields($_); @f && ($_ == $parent || $f[1] == $parent) } map { m{(\d+)$} ? $1 : () } glob '/proc/[0-9]*';
+    my %parent = map { $_ => 1 } @_;
+    return grep { my @f = fields($_); @f && ($parent{$_} || $parent{$f[1]}) } map { m{(\d+)$} ? $1 : () } glob '/proc/[0-9]*';
 }
 
-sub cpu_of_family { cpu_of(family($_[0])) }
+sub cpu_of_family { cpu_of(family(@_)) }
 
 sub status_kib {
     my ($pid, $name) = @_;
@@ -60,7 +60,7 @@ sub peak_of     { (status_kib($_[0], 'VmHWM') // 0) / 1024 }
 sub resident_of { (status_kib($_[0], 'VmRSS') // 0) / 1024 }
 
 # Pages that they share count for each of them.
-sub resident_of_family { sum0(map { resident_of($_) } family($_[0])) }
+sub resident_of_family { sum0(map { resident_of($_) } family(@_)) }
 
 # The peak counts from now on.
 sub reset_peak {
