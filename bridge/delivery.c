@@ -282,7 +282,7 @@ static void end_data(struct delivery *d)
         if (d->accepted[i])
             handed[n++] = d->map[i];
     }
-    d->witness = witness_watch(d->ctx->witness, smtp_fd(d->t), d->job, handed, n, speaks_lmtp(d), d->promised);
+    d->witness = bridge_witness_watch(d->ctx->witness, smtp_fd(d->t), d->job, handed, n, speaks_lmtp(d), d->promised);
     mem_free(&handed);
     smtp_end(d->t);
 }

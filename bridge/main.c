@@ -195,7 +195,7 @@ static void say_if_closed(const struct config *config)
 static void start_witness(struct context *ctx)
 {
     struct error err;
-    must(witness_start(ctx->config, &ctx->witness, &err), &err);
+    must(witness_start(ctx->config, &bridge_witness, &ctx->witness, &err), &err);
 }
 
 static json_t *figures(void *arg)

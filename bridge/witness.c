@@ -1,170 +1,161 @@
-/* The witness, the bridge's side: lock, fork, and telling it what is open. See witness.h. */
+/* What the bridge tells its witness, and what that notes: see witness.h. */
 #include "bridge/witness.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "bridge/witness_process.h"
-#include "bridge/witness_record.h"
-#include "lib/clock.h"
-#include "lib/data_dir.h"
+#include "lib/buf.h"
+#include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/notification.h"
 
-enum { LOCK_LOOK = 20 /* ms */, SOCKET_BUFFER = 4 << 20 };
+enum { RECORD_MAX = 1 << 20 };
 
-struct witness {
-    int socket, lock;
-    pid_t pid;
-    uint64_t last;
-    bool gone;
+/* Before the handed recipients' notification as JSON: a job travels as the notification it came from, and is parsed as one. */
+struct record {
+    bool lmtp, promised;
+    enum verdict_dsn success; /* of those that asked for a success DSN */
+    msec_t received;
+    char peer[64];
 };
 
-static void nap(void)
+/* ---- in the bridge ---- */
+
+uint64_t bridge_witness_watch(struct witness *w, int fd, const struct job *job, const size_t *handed, size_t n,
+                              bool lmtp, bool promised)
 {
-    nanosleep(&(struct timespec){.tv_nsec = LOCK_LOOK * 1000000L}, NULL);
+    struct record record;
+    memset(&record, 0, sizeof record); /* between its members, too */
+    record.lmtp = lmtp;
+    record.promised = promised;
+    record.received = job->received;
+    snprintf(record.peer, sizeof record.peer, "%s", job->peer);
+    struct notification_message m = job->m;
+    m.envelope.rcpts = mem_zero(n, sizeof *m.envelope.rcpts);
+    m.envelope.nrcpts = n;
+    for (size_t i = 0; i < n; i++) {
+        const struct job_rcpt *r = &job->rcpts[handed[i]];
+        if (r->success != VERDICT_DSN_TAKEN)
+            record.success = r->success;
+        m.envelope.rcpts[i] = (struct envelope_rcpt){.address = r->address, .notify = r->notify, .orcpt = r->orcpt};
+    }
+    struct notification notification = {
+        .messages = &m, .nmessages = 1, .iat = job->received / 1000, .exp = job->received / 1000 + 1};
+    snprintf(notification.iss, sizeof notification.iss, "%s", job->iss);
+    snprintf(notification.aud, sizeof notification.aud, "%s", job->aud);
+    struct buf b = BUF_INIT(RECORD_MAX);
+    buf_add(&b, &record, sizeof record);
+    char *text = notification_write(&notification);
+    buf_add_str(&b, text);
+    uint64_t number = b.overflow ? 0 : witness_watch(w, fd, b.data, b.len, lmtp ? n : 1);
+    buf_free(&b);
+    mem_free(&text);
+    mem_free(&m.envelope.rcpts);
+    return number;
 }
 
-static enum result take_lock(const char *dir, int *fd_r, struct error *err)
+/* ---- in the witness ---- */
+
+/* Its recipients in the order they were handed; NULL if it can't be read (a bug). */
+static struct job *read_job(const struct record *record, const char *text, size_t len, struct error *err)
 {
-    char *path = mem_printf("%s/lock", dir);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
-    enum result r = fd < 0 ? data_dir_fail("open", path, err) : RESULT_OK;
-    msec_t give_up = clock_mono() + WITNESS_LISTEN + 5000;
-    bool said = false;
-    while (r == RESULT_OK && flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        if (!said)
-            log_info("waiting for the last answers of the bridge before us (lock %s)", path);
-        said = true;
-        if (clock_mono() > give_up)
-            r = error_set(err, RESULT_PERM,
-                          "another pontoon-bridge holds %s: stop it, or give this one a bridge.directory of its own",
-                          path);
-        nap();
+    struct notification *n = NULL;
+    if (notification_parse(text, len, &n, err) != RESULT_OK)
+        return NULL;
+    struct job *job = mem_zero(1, sizeof *job);
+    struct notification_message *m = &n->messages[0];
+    snprintf(job->iss, sizeof job->iss, "%s", n->iss);
+    snprintf(job->aud, sizeof job->aud, "%s", n->aud);
+    snprintf(job->peer, sizeof job->peer, "%s", record->peer);
+    job->received = record->received;
+    job->m = *m;
+    envelope_init(&job->m.envelope);
+    envelope_copy_sender(&job->m.envelope, &m->envelope);
+    job->nrcpts = m->envelope.nrcpts;
+    job->rcpts = mem_zero(job->nrcpts, sizeof *job->rcpts);
+    for (size_t i = 0; i < job->nrcpts; i++) {
+        const struct envelope_rcpt *r = &m->envelope.rcpts[i];
+        job->rcpts[i] = (struct job_rcpt){.address = mem_strdup(r->address),
+                                          .notify = mem_strdup(r->notify),
+                                          .orcpt = mem_strdup(r->orcpt),
+                                          .state = JOB_PENDING,
+                                          .success = record->success};
     }
-    if (r != RESULT_OK && fd >= 0)
-        close(fd);
-    *fd_r = fd;
-    mem_free(&path);
+    notification_free(&n);
+    return job;
+}
+
+/* One reply counts for one recipient with LMTP, for all with SMTP. Returns how many recipients are decided. */
+static size_t apply_replies(struct job *job, const struct record *record, const struct witness_end *end)
+{
+    size_t decided = 0;
+    for (size_t k = 0; k < end->nreplies; k++) {
+        const struct smtp_reply *reply = &end->replies[k];
+        enum result result = smtp_reply_result(reply);
+        char text[REPLY_TEXT_MAX];
+        smtp_reply_text(reply, text, sizeof text);
+        if (result == RESULT_OK)
+            smtp_reply_queue_id(reply, job->queue_id, sizeof job->queue_id);
+        for (size_t n = record->lmtp ? 1 : job->nrcpts; n > 0 && decided < job->nrcpts; n--) {
+            struct job_rcpt *r = &job->rcpts[decided++];
+            r->state = result == RESULT_OK ? JOB_DELIVERED : (result == RESULT_PERM ? JOB_FAILED : JOB_DEFERRED);
+            r->told = !record->promised;
+            r->since = clock_now();
+            snprintf(r->dsn, sizeof r->dsn, "%s", smtp_reply_dsn(reply));
+            mem_free(&r->text);
+            r->text = mem_strdup(text);
+        }
+    }
+    return decided;
+}
+
+static enum result note_one(struct jobs *jobs, const struct witness_end *end)
+{
+    struct record record;
+    struct error err;
+    memcpy(&record, end->what, sizeof record);
+    struct job *job = read_job(&record, (const char *)end->what + sizeof record, end->len - sizeof record, &err);
+    if (job == NULL) {
+        log_warning("can't read what the bridge said: %s", err.text);
+        return RESULT_PERM;
+    }
+    const char *id = job->m.id;
+    size_t decided = apply_replies(job, &record, end);
+    if (decided < job->nrcpts && end->dot)
+        log_warning("%s: the MTA did not answer the final dot before the bridge went: it may arrive twice, pontoon=%s",
+                    id, id);
+    bool known = decided > 0 && job->rcpts[0].state != JOB_DEFERRED;
+    job->next = clock_now();
+    enum result r = known ? jobs_note(jobs, job, NULL, NULL, &err) : RESULT_OK;
+    if (r != RESULT_OK)
+        log_error("%s: can't note the MTA's answer (it may arrive twice): %s, pontoon=%s", id, err.text, id);
+    else if (known)
+        log_info("%s: noted for the bridge that went: %s, pontoon=%s", job->queue_id[0] ? job->queue_id : id,
+                 job->rcpts[0].text, id);
+    job_free(&job);
     return r;
 }
 
-enum result witness_start(const struct config *config, struct witness **w_r, struct error *err)
+static enum result note(const struct config *config, const struct witness_end *ends, size_t n)
 {
-    const char *dir = config_string(config, "bridge.directory");
-    int lock, pair[2];
-    enum result r = data_dir_make(dir, err);
-    if (r == RESULT_OK)
-        r = take_lock(dir, &lock, err);
+    struct jobs *jobs = NULL;
+    struct error err;
+    (void)FAILPOINT(witness_note);
+    enum result r = jobs_open(config, STORE_READ_WRITE, &jobs, &err);
     if (r != RESULT_OK)
-        return r;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-        close(lock);
-        return error_set(err, RESULT_TEMP, "socketpair: %s", strerror(errno));
+        log_error("can't open the queue to note the MTA's last answers (messages may arrive twice): %s", err.text);
+    for (size_t i = 0; i < n && jobs != NULL; i++) {
+        enum result one = note_one(jobs, &ends[i]);
+        r = r == RESULT_OK ? one : r;
     }
-    setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &(int){SOCKET_BUFFER}, sizeof(int));
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(pair[0]);
-        witness_process(config, pair[1], lock); /* does not return */
-    }
-    close(pair[1]);
-    if (pid < 0) {
-        close(pair[0]);
-        close(lock);
-        return error_set(err, RESULT_TEMP, "fork: %s", strerror(errno));
-    }
-    struct witness *w = mem_zero(1, sizeof *w);
-    *w = (struct witness){.socket = pair[0], .lock = lock, .pid = pid};
-    *w_r = w;
-    return RESULT_OK;
+    jobs_close(&jobs);
+    return r;
 }
 
-void witness_stop(struct witness **w)
-{
-    if (*w == NULL)
-        return;
-    close((*w)->socket);
-    waitpid((*w)->pid, NULL, 0);
-    close((*w)->lock);
-    mem_free(w);
-}
+static const struct sandbox_profile sandbox = {
+    .paths = (const struct sandbox_path[]){{"bridge.directory", SANDBOX_DATA}, {NULL, 0}},
+    .connect = SANDBOX_NO_PORT,
+};
 
-/* One datagram, with a connection if fd >= 0. The bridge goes on without a witness rather than wait for it. */
-static bool tell(struct witness *w, const void *data, size_t len, int fd)
-{
-    struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
-    union {
-        char space[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control = {0};
-    struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-    if (fd >= 0) {
-        msg.msg_control = control.space;
-        msg.msg_controllen = sizeof control.space;
-        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &fd, sizeof fd);
-    }
-    if (w->gone || sendmsg(w->socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-        return !w->gone;
-    if (errno != EAGAIN && errno != EMSGSIZE) {
-        w->gone = true;
-        log_warning(
-            "the witness process is gone (%s): a crash of the bridge may now deliver a message twice; restart it",
-            strerror(errno));
-    }
-    return false;
-}
-
-uint64_t witness_watch(struct witness *w, int fd, const struct job *job, const size_t *handed, size_t n, bool lmtp,
-                       bool promised)
-{
-    if (w == NULL || w->gone || fd < 0)
-        return 0;
-    uint64_t number = ++w->last;
-    struct buf b = BUF_INIT(WITNESS_RECORD_MAX);
-    witness_record_watch(&b, number, job, handed, n, lmtp, promised);
-    bool told = !b.overflow && tell(w, b.data, b.len, fd);
-    buf_free(&b);
-    return told ? number : 0;
-}
-
-static void tell_short(struct witness *w, char kind, uint64_t number)
-{
-    struct witness_head head = {.kind = kind, .number = number};
-    if (number != 0)
-        tell(w, &head, sizeof head, -1);
-}
-
-void witness_dot(struct witness *w, uint64_t number)
-{
-    tell_short(w, WITNESS_DOT, number);
-}
-
-void witness_answer(struct witness *w, uint64_t number, const struct smtp_reply *replies, size_t n)
-{
-    if (number == 0)
-        return;
-    struct buf b = BUF_INIT(WITNESS_RECORD_MAX);
-    struct witness_head head = {.kind = WITNESS_ANSWER, .number = number};
-    buf_add(&b, &head, sizeof head);
-    buf_add(&b, replies, n * sizeof *replies); /* both ends are one program */
-    if (!b.overflow)
-        tell(w, b.data, b.len, -1);
-    buf_free(&b);
-}
-
-void witness_forget(struct witness *w, uint64_t number)
-{
-    tell_short(w, WITNESS_FORGET, number);
-}
+const struct witness_role bridge_witness = {.daemon = "bridge", .sandbox = &sandbox, .note = note};

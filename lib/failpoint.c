@@ -25,7 +25,7 @@ int failpoint_list(const char *program)
 #include "lib/log.h"
 #include "lib/mem.h"
 
-enum { M = 1, L = 2, S = 4, B = 8, W = 16, DELAY_DEFAULT = 1000, DELAY_MAX = 3600 * 1000, COUNT_MAX = 1000000 };
+enum { M = 1, L = 2, S = 4, B = 8, W = 16, V = 32, DELAY_DEFAULT = 1000, DELAY_MAX = 3600 * 1000, COUNT_MAX = 1000000 };
 
 static const struct {
     const char *name;
@@ -51,7 +51,7 @@ static int daemon_of(const char *program)
     static const struct {
         const char *program;
         int bits;
-    } daemons[] = {{"pontoon-milter", M}, {"pontoon-lmtp", L}, {"pontoon-store", S}, {"pontoon-bridge", B | W}};
+    } daemons[] = {{"pontoon-milter", M}, {"pontoon-lmtp", L}, {"pontoon-store", S | V}, {"pontoon-bridge", B | W}};
     for (size_t i = 0; i < sizeof daemons / sizeof daemons[0]; i++) {
         if (strcmp(program, daemons[i].program) == 0)
             return daemons[i].bits;
@@ -98,7 +98,7 @@ bool failpoint_pass(enum failpoint p)
 void failpoint_become_witness(void)
 {
     for (int i = 0; i < FAILPOINTS_COUNT; i++) {
-        if (!(table[i].daemons & W))
+        if (!(table[i].daemons & (W | V)))
             armed[i].action = NOTHING;
     }
 }

@@ -31,7 +31,7 @@ enum failpoint {
 bool failpoint_pass(enum failpoint p);
 /* Arms what PONTOON_FAIL names. RESULT_PERM: no such point in this program, no such action; `err` says which are there. */
 enum result failpoint_arm(const char *program, struct error *err);
-/* In the witness process, a fork of the bridge: only its own points remain. */
+/* In the witness process, a fork of the daemon: only its own points remain. */
 void failpoint_become_witness(void);
 
 #else

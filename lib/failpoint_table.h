@@ -3,8 +3,8 @@
  *
  *     X(name, daemons, error, description)
  *
- * `daemons` are those that pass it: M pontoon-milter, L pontoon-lmtp, S pontoon-store, B pontoon-bridge, W the bridge's witness (armed
- * with the bridge's). `error` says whether the step can fail here by itself: 1 if FAILPOINT() returning true takes that way.
+ * `daemons` are those that pass it: M pontoon-milter, L pontoon-lmtp, S pontoon-store, B pontoon-bridge, W the bridge's witness and V
+ * the store's (armed with the daemon's). `error` says whether the step can fail here by itself: 1 if FAILPOINT() returning true takes that way.
  * The order is that of a message's way. A new one gets its line here, FAILPOINT(name) at the step, and a situation that reaches it in
  * t/lib/Pontoon/Test/CrashMatrix.pm if ordinary mail does not.
  */
@@ -69,6 +69,7 @@
     X(receipt_noted, B, 0, "it is durable that the sender's site knows")                                              \
     X(return_begin, S, 1, "before a message goes back to SMTP")                                                       \
     X(return_answered, S, 0, "after our MTA's answer to a return, before the durable note of it")                     \
+    X(return_witness, V, 0, "the witness has our MTA's answer, before it notes it for a store that went")             \
     X(dsn_written, S, 0, "a DSN is written, before it is submitted")                                                  \
     X(dsn_answered, S, 0, "after our MTA's answer to a DSN, before the durable note of it")                           \
     X(local_dot, S, 0, "before the final dot of what goes to our own MTA")

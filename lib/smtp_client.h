@@ -64,7 +64,7 @@ struct smtp_callbacks {
     void (*on_go)(void *arg);   /* DATA answered by 354 */
     void (*on_room)(void *arg); /* what was written has mostly gone out: write more */
     /*
-     * For those who must know at once (bridge/witness.h); both may be NULL, and neither may call back into the client:
+     * For those who must know at once (lib/witness.h); both may be NULL, and neither may call back into the client:
      * all bytes up to the final dot are in the kernel; a reply to it was read, which on_final will give again.
      */
     void (*on_dot)(void *arg);
@@ -96,7 +96,7 @@ void smtp_abort(struct smtp_transaction **t); /* frees; no more callbacks. *t ma
 const char *smtp_relay(const struct smtp_transaction *t);
 /* Whether the server offered DSN, and so has the envelope's parameters (RFC 3461); valid from on_envelope on. */
 bool smtp_offers_dsn(const struct smtp_transaction *t);
-/* The socket of a transaction in DATA (bridge/witness.h), -1 if none. */
+/* The socket of a transaction in DATA (lib/witness.h), -1 if none. */
 int smtp_fd(const struct smtp_transaction *t);
 
 #endif

@@ -22,6 +22,7 @@ struct publish;
 struct pacing;
 struct breaker;
 struct stops;
+struct witness;
 
 struct context {
     const struct config *config;
@@ -41,7 +42,8 @@ struct context {
     struct pacing *pacing;   /* how much is notified at one time */
     struct notifier *notifier;
     struct give_back *give_back;
-    bool draining; /* SIGTERM came: nothing new is begun */
+    struct witness *witness; /* what survives a crash of ours */
+    bool draining;           /* SIGTERM came: nothing new is begun */
 };
 
 #endif

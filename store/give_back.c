@@ -12,6 +12,7 @@
 #include "store/local_mta.h"
 #include "store/outcome.h"
 #include "store/sender_dsn.h"
+#include "store/witness.h"
 #include "store/work.h"
 
 enum {
@@ -55,8 +56,9 @@ struct task {
     const struct kind *kind;
     struct work *work;
     struct local_mta_delivery *delivery;
-    bool ascii; /* the MTA takes no SMTPUTF8 */
-    bool bare;  /* a DSN without the message, which can't be read */
+    bool ascii;       /* the MTA takes no SMTPUTF8 */
+    bool bare;        /* a DSN without the message, which can't be read */
+    uint64_t witness; /* its number there while the final dot is unanswered or unnoted, else 0 */
 
     /* It is over, and is being noted: again and again, if the store can't be written, as the MTA has the message. */
     struct outcome news;         /* of its recipients; */
@@ -89,6 +91,7 @@ static void task_free(struct task *t)
     t->owner->count--;
     if (t->delivery != NULL)
         local_mta_cancel(&t->delivery);
+    witness_forget(t->owner->ctx->witness, t->witness);
     if (t->note != NULL)
         t->note->task = NULL;
     loop_timer_free(&t->renoting);
@@ -183,6 +186,36 @@ static void settle_task(struct task *t, const struct local_mta_answer *answers, 
         add_news(t, answers, n, relay);
     note(t);
 }
+
+/* ---- handing over ---- */
+
+static void before_dot(void *arg, int fd, const bool *accepted)
+{
+    struct task *t = arg;
+    const struct work *w = t->work;
+    int64_t *rids = mem_zero(w->nrcpts, sizeof *rids);
+    size_t n = 0;
+    for (size_t i = 0; i < w->nrcpts; i++) {
+        if (t->kind != &returns || accepted[i]) /* a DSN is for all of them */
+            rids[n++] = work_rcpt(w, i)->rid;
+    }
+    t->witness = store_witness_watch(t->owner->ctx->witness, fd, w->entry->id, t->kind->done, rids, n);
+    mem_free(&rids);
+}
+
+static void on_dot(void *arg)
+{
+    const struct task *t = arg;
+    witness_dot(t->owner->ctx->witness, t->witness);
+}
+
+static void on_answer(void *arg, const struct smtp_reply *reply)
+{
+    const struct task *t = arg;
+    witness_answer(t->owner->ctx->witness, t->witness, reply, 1);
+}
+
+static const struct local_mta_watch watch = {.before_dot = before_dot, .on_dot = on_dot, .on_answer = on_answer};
 
 static void begin(struct task *t);
 
@@ -280,6 +313,8 @@ static void begin(struct task *t)
         return;
     }
     struct local_mta_message m;
+    witness_forget(g->ctx->witness, t->witness); /* of a DSN that goes again, in another form */
+    t->witness = 0;
     if (t->kind == &returns) {
         fill_return(&m, w, body);
     } else if (!sender_dsn_write(g->ctx->config, w->entry, t->kind->action, t->ascii, body, &m)) {
@@ -288,7 +323,7 @@ static void begin(struct task *t)
     }
     if (t->kind != &returns)
         (void)FAILPOINT(dsn_written);
-    t->delivery = local_mta_send(g->pool, &m, sent, t);
+    t->delivery = local_mta_send(g->pool, &m, &watch, sent, t);
 }
 
 static bool shares_rcpt(const struct work *a, const struct work *b)

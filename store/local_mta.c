@@ -19,6 +19,7 @@ struct local_mta_delivery {
     uint64_t offset; /* in the stored body */
     bool head_sent;
     struct digest *digest;
+    const struct local_mta_watch *watch;
     local_mta_done *done;
     void *arg;
     char relay[NETADDR_TEXT_SIZE + 256];
@@ -128,8 +129,21 @@ static void write_more(void *arg)
     } else {
         smtp_write(d->t, buf_str(&d->m.tail), d->m.tail.len);
         (void)FAILPOINT(local_dot);
+        d->watch->before_dot(d->arg, smtp_fd(d->t), d->accepted);
         smtp_end(d->t);
     }
+}
+
+static void on_dot(void *arg)
+{
+    const struct local_mta_delivery *d = arg;
+    d->watch->on_dot(d->arg);
+}
+
+static void on_answer(void *arg, const struct smtp_reply *reply)
+{
+    const struct local_mta_delivery *d = arg;
+    d->watch->on_answer(d->arg, reply);
 }
 
 static void on_final(void *arg, const struct smtp_reply *replies, size_t n)
@@ -167,15 +181,18 @@ static const struct smtp_callbacks callbacks = {
     .on_envelope = on_envelope,
     .on_go = write_more,
     .on_room = write_more,
+    .on_dot = on_dot,
+    .on_answer = on_answer,
     .on_final = on_final,
     .on_failed = on_failed,
 };
 
-struct local_mta_delivery *local_mta_send(struct smtp_pool *pool, struct local_mta_message *m, local_mta_done *done,
-                                          void *arg)
+struct local_mta_delivery *local_mta_send(struct smtp_pool *pool, struct local_mta_message *m,
+                                          const struct local_mta_watch *watch, local_mta_done *done, void *arg)
 {
     struct local_mta_delivery *d = mem_zero(1, sizeof *d);
     d->m = *m;
+    d->watch = watch;
     d->done = done;
     d->arg = arg;
     size_t n = m->envelope.nrcpts;

@@ -35,9 +35,19 @@ struct local_mta_delivery;
  */
 typedef void local_mta_done(void *arg, const struct local_mta_answer *answers, size_t n, const char *relay);
 
+/*
+ * For the witness (lib/witness.h), with the same `arg`: the final dot is about to be sent on `fd` for these recipients; it is sent; its
+ * answer was read. None of them may call back.
+ */
+struct local_mta_watch {
+    void (*before_dot)(void *arg, int fd, const bool *accepted);
+    void (*on_dot)(void *arg);
+    void (*on_answer)(void *arg, const struct smtp_reply *reply);
+};
+
 /* Takes over what `m` holds. The stored body's digest is checked on the way: a damaged one is RESULT_TEMP, and not sent. */
-struct local_mta_delivery *local_mta_send(struct smtp_pool *pool, struct local_mta_message *m, local_mta_done *done,
-                                          void *arg);
+struct local_mta_delivery *local_mta_send(struct smtp_pool *pool, struct local_mta_message *m,
+                                          const struct local_mta_watch *watch, local_mta_done *done, void *arg);
 void local_mta_cancel(struct local_mta_delivery **d); /* no callback */
 
 #endif

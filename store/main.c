@@ -19,6 +19,7 @@
 #include "store/publish.h"
 #include "store/routes.h"
 #include "store/serve.h"
+#include "store/witness.h"
 
 enum {
     REQUEST_HEADER_MAX = 8192,
@@ -53,7 +54,7 @@ static const struct sandbox_profile sandbox = {
             {NULL, 0},
         },
     .connect = SANDBOX_ANY_PORT,
-    .calls = SANDBOX_SERVE | SANDBOX_INTERNET,
+    .calls = SANDBOX_SERVE | SANDBOX_INTERNET | SANDBOX_CHILD,
 };
 
 /* ---- checks that the table of parameters can't make ---- */
@@ -183,6 +184,13 @@ static void listen_all(struct main *m)
     }
 }
 
+/* Before there are threads, databases and keys; it has a sandbox of its own. */
+static void start_witness(struct context *ctx)
+{
+    struct error err;
+    must(witness_start(ctx->config, &store_witness, &ctx->witness, &err), &err);
+}
+
 static void read_secrets(struct context *ctx)
 {
     struct error err;
@@ -304,6 +312,7 @@ static void close_parts(struct main *m)
     if (store_alive(m->ctx.store, true, &err) != RESULT_OK)
         log_warning("can't note an orderly end: %s", err.text);
     store_close(&m->ctx.store);
+    witness_stop(&m->ctx.witness);
     publish_free(&m->ctx.publish);
     token_secret_free(&m->ctx.secret);
     jws_key_free(&m->ctx.key);
@@ -321,6 +330,7 @@ int main(int argc, char **argv)
     m.ctx.loop = m.daemon.loop;
     listen_all(&m); /* while we may still bind low ports and read keys */
     daemon_drop_privileges(&m.daemon);
+    start_witness(&m.ctx);
     read_secrets(&m.ctx);
     daemon_guard_files(&m.daemon);
     open_parts(&m);

@@ -139,7 +139,7 @@ is scalar($a->mailbox('alice')), 0, 'and alice heard nothing of it';
 
 # ---- read-only: the kernel makes it so only while nothing is open for writing ----
 
-for my $at ([$a, 'store', $stored, 'store/store.db'], [$b, 'bridge', $queued, 'bridge/']) {
+for my $at ([$a, 'store', $stored, 'store/'], [$b, 'bridge', $queued, 'bridge/']) {
     my ($site, $daemon, $disk, $file) = @$at;
     $site->stop($_) for $site == $a ? qw(store milter) : 'bridge';
     $disk->read_only;

@@ -38,7 +38,8 @@ sub children {
 
 my %pid = (
     'milter at a' => $a->daemon('milter')->pid, 'store at a' => $a->daemon('store')->pid, 'bridge at b' => $b->daemon('bridge')->pid,
-    map { ("witness $_ at b" => $_) } children($b->daemon('bridge')->pid),
+    (map { ("witness $_ at b" => $_) } children($b->daemon('bridge')->pid)),
+    (map { ("witness $_ at a" => $_) } children($a->daemon('store')->pid)),
 );
 my @names = sort keys %pid;
 my %own;

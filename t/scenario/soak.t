@@ -64,7 +64,7 @@ sub may_repeat {
         my $here  = $f->{site} == $m->{from};
         my $there = !defined $domain || $f->{site}->domain eq $domain;
         return 'smtp' if $f->{kind} eq 'mta' && ($here || $there);
-        return 'window_return' if $here && ($f->{daemon} // '') eq 'store' && $f->{kind} =~ /^(kill|failpoint)$/;
+        return 'window_return' if $here && ($f->{arm} // '') =~ /^return_witness/;
         return 'window_mta' if $there && ($f->{arm} // '') =~ /^(witness_note|mta_answered)/;
     }
     return;

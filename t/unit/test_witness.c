@@ -1,4 +1,4 @@
-/* bridge/witness*.c: a bridge that dies after the final dot; what the MTA answers then is in the queue before the next one works. */
+/* lib/witness*.c, bridge/witness.c: a bridge that dies after the final dot; what the MTA answers then is in the queue before the next one works. */
 #include "t/unit/test.h"
 
 #include <poll.h>
@@ -44,10 +44,10 @@ static void bridge_that_dies(const struct config *config, int mta, bool lmtp, en
     if (pid == 0) {
         struct witness *w = NULL;
         struct error err;
-        if (witness_start(config, &w, &err) != RESULT_OK)
+        if (witness_start(config, &bridge_witness, &w, &err) != RESULT_OK)
             _exit(1);
-        uint64_t number = witness_watch(w, mta, job_of_two(), (size_t[]){0, 1}, 2, lmtp, true);
-        uint64_t other = witness_watch(w, mta, job_of_two(), (size_t[]){0}, 1, lmtp, true);
+        uint64_t number = bridge_witness_watch(w, mta, job_of_two(), (size_t[]){0, 1}, 2, lmtp, true);
+        uint64_t other = bridge_witness_watch(w, mta, job_of_two(), (size_t[]){0}, 1, lmtp, true);
         if (death != WITHOUT_DOT)
             witness_dot(w, number);
         if (death == AFTER_ANSWER)
@@ -90,7 +90,7 @@ static struct job *next_bridge_finds(const struct config *config)
     struct jobs *jobs = NULL;
     struct job *job = NULL;
     struct error err;
-    assert_int_equal(witness_start(config, &w, &err), RESULT_OK);
+    assert_int_equal(witness_start(config, &bridge_witness, &w, &err), RESULT_OK);
     assert_int_equal(jobs_open(config, STORE_READ_WRITE, &jobs, &err), RESULT_OK);
     assert_int_equal(jobs_find(jobs, &(struct job_name){"a.test", "b.test", "01ID", false}, &job, &err), RESULT_OK);
     jobs_close(&jobs);

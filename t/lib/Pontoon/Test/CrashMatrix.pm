@@ -17,7 +17,8 @@ my $PATIENCE = 40;     # seconds for one failpoint to be passed: while a bridge 
 my $FIELD    = 'X-Crash';
 
 # Points that ordinary mail does not reach: what is armed beside them.
-my %TOGETHER = (milter_withdraw => 'milter_delrcpt:error', witness_note => 'mta_answered:kill');
+my %TOGETHER = (milter_withdraw => 'milter_delrcpt:error', witness_note => 'mta_answered:kill',
+    return_witness => 'return_answered:kill');
 
 # At which pass: the first ones are those of the daemon's start.
 my %PASS = (commit_before => 5, commit_after => 5);
@@ -28,10 +29,8 @@ my %PROMISED = map { $_ => 1 } qw(promise_durable receipt_post receipt_taken rec
 # In a situation of their own, after the stream: time alone decides.
 my %ALONE = map { $_ => 1 } qw(fallback_decided expiry_decided);
 
-# The named windows (doc/protocol.md, section 18): what may be there twice, and after what. Returns and DSNs of several messages are under
-# way at a time, so any death of pontoon-store may find one between our own MTA's 250 and the note of it.
-my %RETURNS    = map { $_ => 1 } qw(carol dave alice);
-my %NOTE_FAILS = map { $_ => 1 } qw(settle commit_before);
+# The named windows (doc/protocol.md, section 18): what may be there twice, after the death of a daemon and of its witness. Returns and DSNs.
+my %RETURNS = map { $_ => 1 } qw(carol dave alice);
 
 # world, senders => [sites], receiver => site, where bob takes part, carol doesn't (use-smtp), dave is a shadow, nobody isn't there.
 # only => regexp: of the points (for a developer).
@@ -236,8 +235,8 @@ sub rows_of {
 sub window {
     my ($row, $user) = @_;
     return 'window_mta' if $row->{name} eq 'witness_note' && $user eq 'bob';
-    return if $row->{daemon} ne 'store' || !($RETURNS{$user} || $user eq 'bob' && $row->{site}{lmtp});
-    return $row->{action} eq 'kill' || $NOTE_FAILS{$row->{name}} ? 'window_return' : undef;
+    return 'window_return' if $row->{name} eq 'return_witness' && ($RETURNS{$user} || $user eq 'bob' && $row->{site}{lmtp});
+    return;
 }
 
 # Faults, one line each; and the rows know of theirs.

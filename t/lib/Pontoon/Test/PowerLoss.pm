@@ -80,17 +80,17 @@ sub wait_cut {
     $self->kill_all;
 }
 
-# At once, for the whole site; its witness, which is the bridge's child, too.
+# At once, for the whole site; its witnesses, which are children of its bridge and store, too.
 sub kill_all {
     my ($self) = @_;
     my $site   = $self->{site};
     my @all    = map { $site->daemon($_) } grep { $site->daemon($_) } $site->daemons;
     my @pids   = map { ($_->pid, children($_->pid)) } grep { $_->alive } @all;
-    push @pids, grep { alive($_) } $self->{witness} // ();
+    push @pids, grep { alive($_) } @{$self->{witnesses} // []};
     $self->journal->cut_now;
     kill KILL => @pids;
     $_->wait_end for @all;
-    wait_for('the witness to end', sub { !alive($self->{witness}) }) if $self->{witness};
+    wait_for('the witnesses to end', sub { !grep { alive($_) } @{$self->{witnesses} // []} });
     $site->{expect}{$_} = 1 for $site->daemons;
     push @{$self->{cuts}}, Time::HiRes::time();
 }
@@ -162,7 +162,7 @@ sub start {
 # Everything runs.
 sub started {
     my ($self) = @_;
-    ($self->{witness}) = children($self->{site}->daemon('bridge')->pid);
+    $self->{witnesses} = [map { children($self->{site}->daemon($_)->pid) } qw(store bridge)];
     return 1;
 }
 

@@ -1,36 +1,31 @@
 /* The witness process: see witness_process.h. */
-#include "bridge/witness_process.h"
+#include "lib/witness_process.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bridge/witness_record.h"
+#include "lib/clock.h"
 #include "lib/failpoint.h"
 #include "lib/log.h"
 #include "lib/mem.h"
-#include "lib/sandbox.h"
-#include "lib/smtp_reply.h"
 
-/* It has its connections from the bridge, and makes none. */
-static const struct sandbox_profile sandbox = {
-    .paths = (const struct sandbox_path[]){{"bridge.directory", SANDBOX_DATA}, {NULL, 0}},
-    .connect = SANDBOX_NO_PORT,
-};
+enum { NOTE_AGAIN = 500 /* ms */ };
 
 /* One connection that waits for the MTA's answer to the final dot. */
 struct open_end {
     struct open_end *next;
     struct witness_head head;
-    struct job *job;
+    void *what;
+    size_t len;
     int fd;
     bool dot;
-    size_t answers; /* recipients whose state is decided */
+    struct smtp_reply *replies;
+    size_t nreplies;
     struct smtp_reply_parser parser;
 };
 
@@ -42,50 +37,31 @@ static void open_end_free(struct open_end **at)
     *at = o->next;
     if (o->fd >= 0)
         close(o->fd);
-    job_free(&o->job);
     smtp_reply_parser_free(&o->parser);
+    mem_free(&o->replies);
+    mem_free(&o->what);
     mem_free(&o);
 }
 
 static bool answered(const struct open_end *o)
 {
-    return o->answers == o->job->nrcpts;
+    return o->nreplies >= o->head.replies;
 }
 
-/* One reply counts for one recipient with LMTP, for all with SMTP. */
 static void take_reply(struct open_end *o, const struct smtp_reply *reply)
 {
-    size_t n = o->head.lmtp ? 1 : o->job->nrcpts - o->answers;
-    enum result result = smtp_reply_result(reply);
-    char text[REPLY_TEXT_MAX];
-    smtp_reply_text(reply, text, sizeof text);
-    if (result == RESULT_OK)
-        smtp_reply_queue_id(reply, o->job->queue_id, sizeof o->job->queue_id);
-    for (; n > 0 && !answered(o); n--) {
-        struct job_rcpt *r = &o->job->rcpts[o->answers++];
-        r->state = result == RESULT_OK ? JOB_DELIVERED : (result == RESULT_PERM ? JOB_FAILED : JOB_DEFERRED);
-        r->told = !o->head.promised;
-        r->since = clock_now();
-        snprintf(r->dsn, sizeof r->dsn, "%s", smtp_reply_dsn(reply));
-        mem_free(&r->text);
-        r->text = mem_strdup(text);
-    }
+    if (answered(o))
+        return;
+    o->replies = mem_grow(o->replies, o->nreplies + 1, sizeof *o->replies);
+    o->replies[o->nreplies++] = *reply;
 }
 
-/* ---- while the bridge lives ---- */
+/* ---- while the daemon lives ---- */
 
-static void add(const struct witness_head *head, const char *text, size_t len, int fd)
+static void add(const struct witness_head *head, const char *what, size_t len, int fd)
 {
-    struct error err;
-    struct job *job = witness_record_job(head, text, len, &err);
-    if (job == NULL) {
-        log_warning("can't read what the bridge says: %s", err.text);
-        if (fd >= 0)
-            close(fd);
-        return;
-    }
     struct open_end *o = mem_zero(1, sizeof *o);
-    *o = (struct open_end){.next = open_ends, .head = *head, .job = job, .fd = fd};
+    *o = (struct open_end){.next = open_ends, .head = *head, .what = mem_dup(what, len), .len = len, .fd = fd};
     smtp_reply_parser_init(&o->parser);
     open_ends = o;
 }
@@ -110,7 +86,7 @@ static void change(const struct witness_head *head, const char *rest, size_t len
     }
 }
 
-/* One datagram of the bridge. False: it is gone. */
+/* One datagram of the daemon. False: it is gone. */
 static bool hear(int socket, char *space)
 {
     union {
@@ -159,7 +135,7 @@ static void read_answer(struct open_end *o)
             take_reply(o, &o->parser.reply);
     }
     if (!fine) {
-        log_warning("%s: no answer to the final dot: %s, pontoon=%s", o->job->m.id, err.text, o->job->m.id);
+        log_warning("no answer to a final dot: %s", err.text);
         close(o->fd);
         o->fd = -1;
     }
@@ -194,32 +170,24 @@ static void hear_answers(void)
     }
 }
 
-static void note_answers(const struct config *config)
+static void note_answers(const struct config *config, const struct witness_role *role)
 {
-    struct jobs *jobs = NULL;
-    struct error err;
-    if (jobs_open(config, STORE_READ_WRITE, &jobs, &err) != RESULT_OK)
-        log_error("can't open the queue to note the MTA's last answers (messages may arrive twice): %s", err.text);
-    while (open_ends != NULL) {
-        struct open_end *o = open_ends;
-        const char *id = o->job->m.id;
-        if (o->answers < o->job->nrcpts && o->dot)
-            log_warning(
-                "%s: the MTA did not answer the final dot before the bridge went: it may arrive twice, pontoon=%s", id,
-                id);
-        bool known = o->answers > 0 && o->job->rcpts[0].state != JOB_DEFERRED;
-        o->job->next = clock_now();
-        if (jobs != NULL && known && jobs_note(jobs, o->job, NULL, NULL, &err) != RESULT_OK)
-            log_error("%s: can't note the MTA's answer (it may arrive twice): %s, pontoon=%s", id, err.text, id);
-        else if (known)
-            log_info("%s: noted for the bridge that went: %s, pontoon=%s", o->job->queue_id[0] ? o->job->queue_id : id,
-                     o->job->rcpts[0].text, id);
+    size_t n = 0, i = 0;
+    for (const struct open_end *o = open_ends; o != NULL; o = o->next)
+        n++;
+    struct witness_end *ends = mem_zero(n, sizeof *ends);
+    for (const struct open_end *o = open_ends; o != NULL; o = o->next)
+        ends[i++] = (struct witness_end){
+            .what = o->what, .len = o->len, .dot = o->dot, .replies = o->replies, .nreplies = o->nreplies};
+    msec_t since = clock_mono();
+    while (role->note(config, ends, n) == RESULT_TEMP && clock_mono() - since < WITNESS_NOTE)
+        poll(NULL, 0, NOTE_AGAIN);
+    mem_free(&ends);
+    while (open_ends != NULL)
         open_end_free(&open_ends);
-    }
-    jobs_close(&jobs);
 }
 
-/* Its listening sockets above all: while we held them the next bridge could not have its ports. */
+/* Its listening sockets above all: while we held them the next daemon could not have its ports. */
 static void close_others(int socket, int lock)
 {
     int low = socket < lock ? socket : lock, high = socket < lock ? lock : socket;
@@ -229,36 +197,37 @@ static void close_others(int socket, int lock)
     close_range((unsigned)high + 1, ~0U, 0);
 }
 
-/* The bridge ends us by going away; signals meant for it must not end us before. */
-static void set_up(const struct config *config)
+/* The daemon ends us by going away; signals meant for it must not end us before. */
+static void set_up(const struct config *config, const struct witness_role *role)
 {
     signal(SIGTERM, SIG_IGN);
     signal(SIGINT, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     prctl(PR_SET_NAME, "pontoon-witness", 0, 0, 0);
-    log_open(config_string(config, "log.name"), "bridge-witness", config_string(config, "log.target"));
+    char *tag = mem_printf("%s-witness", role->daemon);
+    log_open(config_string(config, "log.name"), tag, config_string(config, "log.target"));
+    mem_free(&tag);
     if (config_bool(config, "sandbox")) {
-        sandbox_files(&sandbox, config, NULL);
-        sandbox_calls(&sandbox);
+        sandbox_files(role->sandbox, config, NULL);
+        sandbox_calls(role->sandbox);
     }
 }
 
-void witness_process(const struct config *config, int socket, int lock)
+void witness_process(const struct config *config, const struct witness_role *role, int socket, int lock)
 {
     failpoint_become_witness();
     log_close(); /* else log_open() would close whatever has its number then */
     close_others(socket, lock);
-    set_up(config);
+    set_up(config, role);
     char *space = mem_alloc(WITNESS_RECORD_MAX);
     while (hear(socket, space))
         ;
     mem_free(&space);
     if (open_ends != NULL) {
-        log_info("the bridge is gone: waiting for the MTA's last answers");
+        log_info("the %s is gone: waiting for the MTA's last answers", role->daemon);
         hear_answers();
-        (void)FAILPOINT(witness_note);
-        note_answers(config);
+        note_answers(config, role);
     }
     _exit(0);
 }
