@@ -250,6 +250,26 @@ static void look_at_default_action(struct check *c, const struct list *l)
     }
 }
 
+const char *const check_postfix_copiers[] = {"always_bcc", "sender_bcc_maps", "recipient_bcc_maps", NULL};
+
+static void look_at_discard(struct check *c, const struct list *l)
+{
+    const struct postfix_service *cleanup =
+        postfix_config_service(c->postfix, value(c, l->service, "cleanup_service_name"));
+    if (!config_bool(c->config, "milter.discard") ||
+        strstr(value(c, l->service, "receive_override_options"), "no_address_mappings") != NULL)
+        return;
+    for (size_t i = 0; check_postfix_copiers[i] != NULL; i++) {
+        if (*postfix_config_value(c->postfix, cleanup, check_postfix_copiers[i]) == '\0')
+            continue;
+        check_found(c->report, CHECK_PROBLEM,
+                    "milter.discard: the copies that %s makes (%s) are lost when a message is diverted",
+                    check_postfix_copiers[i], l->service->name);
+        check_advise(c->report, "milter { discard = no } in %s; then: systemctl reload pontoon-milter",
+                     config_path(c->config));
+    }
+}
+
 static void look_at_protocol(struct check *c, const struct list *l)
 {
     const char *protocol = option(c, l, "protocol", "milter_protocol");
@@ -305,6 +325,7 @@ static void look_at_list(struct check *c, const struct list *l)
     unsigned before = check_report_count(c->report, CHECK_PROBLEM);
     look_at_order(c, l);
     look_at_default_action(c, l);
+    look_at_discard(c, l);
     look_at_protocol(c, l);
     look_at_timeouts(c, l);
     look_at_rights(c, l);

@@ -133,6 +133,11 @@ const struct config_entry config_table[] = {
      "A message is held in memory up to this size, beyond that in a file of the store."},
     {"milter", "on-store-failure", CONFIG_CHOICE, "smtp", 0, 0, "smtp tempfail", NULL,
      "When the store can't take a message: hand it to plain SMTP, or answer 451 so that the client tries again."},
+    {"milter", "discard", CONFIG_BOOL, "no", 0, 0, NULL, NULL,
+     "Yes: a message whose recipients are all diverted is discarded by the MTA, instead of going on without recipients. That is much less work "
+     "for it, above all with many recipients. But copies that it makes itself or that another milter adds (Postfix: always_bcc, "
+     "sender_bcc_maps, recipient_bcc_maps, BCC in header_checks) are lost with it: say yes only where there are none, and with "
+     "milter_default_action = tempfail."},
     {"milter", "notify-hold", CONFIG_TIME, "2s", 0, MIN, NULL, NULL,
      "A stored message is notified as soon as the MTA was told; this is how long it waits if the milter dies just then."},
     {"milter", "resubmission-window", CONFIG_TIME, "1h", 0, 30 * DAY, NULL, NULL,

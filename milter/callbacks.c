@@ -1,6 +1,6 @@
 /*
  * libmilter's callbacks: see callbacks.h. SMFIS_ACCEPT means "leave me out of this message": it goes on by SMTP.
- * SMFIS_DISCARD is never used: it would drop what always_bcc and other milters added, too.
+ * SMFIS_DISCARD, which drops what always_bcc and other milters have added, too, is only used when milter.discard says that it may be.
  */
 #include "milter/callbacks.h"
 
@@ -235,10 +235,15 @@ static bool delete_rcpt(void *arg, char *path)
     return smfi_delrcpt(arg, path) == MI_SUCCESS;
 }
 
+static bool progress(void *arg)
+{
+    return smfi_progress(arg) == MI_SUCCESS;
+}
+
 static sfsistat on_eom(SMFICTX *ctx)
 {
     struct session *s = session_of(ctx);
-    struct divert_mta mta = {delete_rcpt, ctx};
+    struct divert_mta mta = {delete_rcpt, progress, ctx};
     char code[] = "451", dsn[] = "4.3.0", text[] = "Message store is not available; please try again later";
     observe_end(&s->observed);
     if (!has_content(s))
@@ -247,8 +252,8 @@ static sfsistat on_eom(SMFICTX *ctx)
     enum divert_end end = divert_message(s, the_backend->store, &mta);
     end_message(s);
     (void)FAILPOINT(milter_answer);
-    if (end == DIVERT_CONTINUE)
-        return SMFIS_CONTINUE;
+    if (end != DIVERT_TEMPFAIL)
+        return end == DIVERT_DISCARD ? SMFIS_DISCARD : SMFIS_CONTINUE;
     smfi_setreply(ctx, code, dsn, text);
     return SMFIS_TEMPFAIL;
 }

@@ -160,6 +160,16 @@ static enum result put(struct session *s, struct store *store, enum rules_action
     return r;
 }
 
+static enum fate withdraw(struct session *s, struct store *store, size_t stored)
+{
+    struct error err;
+    (void)FAILPOINT(milter_withdraw);
+    if (stored == 0 || store_withdraw(store, s->m.id, &err) == RESULT_OK)
+        return FATE_NOT_STORED;
+    log_error("%s: pontoon=%s, can't be taken back from the store: %s", queue_id(&s->m), s->m.id, err.text);
+    return FATE_UNCERTAIN;
+}
+
 /*
  * Postfix edits its queue file at each request, and with milter_default_action=accept keeps these edits when
  * we are cut off: so a message of which one recipient is deleted must stay in the store. If the client comes
@@ -167,9 +177,7 @@ static enum result put(struct session *s, struct store *store, enum rules_action
  */
 static enum fate delete_recipients(struct session *s, struct store *store, const struct divert_mta *mta, size_t stored)
 {
-    struct error err;
     size_t deleted = 0;
-    (void)FAILPOINT(milter_stored);
     for (size_t i = 0; i < s->m.envelope.nrcpts; i++) {
         if (session_rcpt_way(s, i) != RULES_DIVERT)
             continue;
@@ -179,16 +187,34 @@ static enum fate delete_recipients(struct session *s, struct store *store, const
         }
         log_warning("%s: pontoon=%s, to=<%s>: the MTA is gone before it deleted the recipient", queue_id(&s->m),
                     s->m.id, s->m.envelope.rcpts[i].address);
-        if (deleted > 0)
-            return FATE_UNCERTAIN;
-        (void)FAILPOINT(milter_withdraw);
-        if (stored == 0 || store_withdraw(store, s->m.id, &err) == RESULT_OK)
-            return FATE_NOT_STORED;
-        log_error("%s: pontoon=%s, can't be taken back from the store: %s", queue_id(&s->m), s->m.id, err.text);
-        return FATE_UNCERTAIN;
+        return deleted > 0 ? FATE_UNCERTAIN : withdraw(s, store, stored);
     }
-    (void)FAILPOINT(milter_deleted);
     return FATE_STORED;
+}
+
+/* The answer that ends the message says the rest. Should the MTA not hear it the client comes again, and is known. */
+static enum fate prepare_discard(struct session *s, struct store *store, const struct divert_mta *mta, size_t stored)
+{
+    if (!FAILPOINT(milter_delrcpt) && mta->progress(mta->arg))
+        return FATE_STORED;
+    log_warning("%s: pontoon=%s, the MTA is gone before it could be told to discard the message", queue_id(&s->m),
+                s->m.id);
+    return withdraw(s, store, stored);
+}
+
+static bool may_discard(const struct session *s)
+{
+    return s->m.settings->discard && session_count(s, RULES_DIVERT) == s->m.envelope.nrcpts;
+}
+
+/* The message is in the store: it leaves the MTA. */
+static enum fate leave_mta(struct session *s, struct store *store, const struct divert_mta *mta, size_t stored)
+{
+    (void)FAILPOINT(milter_stored);
+    enum fate fate = may_discard(s) ? prepare_discard(s, store, mta, stored) : delete_recipients(s, store, mta, stored);
+    if (fate == FATE_STORED)
+        (void)FAILPOINT(milter_deleted);
+    return fate;
 }
 
 /*
@@ -297,7 +323,7 @@ static enum put_end put_diverted(struct session *s, struct store *store, const s
         return PUT_DONE;
     if (put(s, store, RULES_DIVERT, s->m.id, &result, err) != RESULT_OK)
         return result.drained ? PUT_DRAINED : PUT_FAILED;
-    enum fate fate = delete_recipients(s, store, mta, result.stored);
+    enum fate fate = leave_mta(s, store, mta, result.stored);
     o->diverted = fate == FATE_NOT_STORED ? 0 : session_count(s, RULES_DIVERT);
     if (fate == FATE_NOT_STORED)
         add_note(o, "status=withdrawn (MTA gone)", "");
@@ -324,7 +350,10 @@ enum divert_end divert_message(struct session *s, struct store *store, const str
         return DIVERT_CONTINUE;
     }
     switch (put_diverted(s, store, mta, &o, &err)) {
-    case PUT_DONE: put_shadow(s, store, &o); break;
+    case PUT_DONE:
+        put_shadow(s, store, &o);
+        end = may_discard(s) ? DIVERT_DISCARD : DIVERT_CONTINUE;
+        break;
     case PUT_MTA_GONE: end = DIVERT_TEMPFAIL; break; /* should it hear us: the client comes again, and is known */
     case PUT_DRAINED: return leave(s, &err);
     case PUT_FAILED: return fail(s, store, &err);

@@ -1,6 +1,6 @@
 /*
  * The end of a message that is to be diverted: first it is durable in the store, then its recipients are
- * deleted at the MTA, then the store may notify. At no moment is a recipient in neither.
+ * deleted at the MTA, or it is told to discard the message, then the store may notify. At no moment is a recipient in neither.
  */
 #ifndef PONTOON_MILTER_DIVERT_H
 #define PONTOON_MILTER_DIVERT_H
@@ -10,14 +10,16 @@
 #include "lib/store.h"
 #include "milter/session.h"
 
-/* Tells the MTA to forget a recipient, named as it named him; false: the MTA did not get it. */
+/* How the MTA is told; false: it did not get it. */
 struct divert_mta {
-    bool (*delete_rcpt)(void *arg, char *path);
+    bool (*delete_rcpt)(void *arg, char *path); /* forget a recipient, named as it named him */
+    bool (*progress)(void *arg);                /* nothing, but wait */
     void *arg;
 };
 
 enum divert_end {
     DIVERT_CONTINUE, /* the MTA goes on with the recipients it still has */
+    DIVERT_DISCARD,  /* it has none left, and no copies to make: it may forget the message (milter.discard) */
     DIVERT_TEMPFAIL, /* the client must come again */
 };
 

@@ -16,6 +16,7 @@ enum result settings_new(const struct config *config, struct settings **s_r, str
     s->hostname = mem_strdup(config_hostname(config));
     s->spool_memory = (size_t)config_number(config, "milter.spool-memory");
     s->tempfail = strcmp(config_string(config, "milter.on-store-failure"), "tempfail") == 0;
+    s->discard = config_bool(config, "milter.discard");
     s->discovery_wait = config_time(config, "milter.discovery-wait");
     s->notify_hold = config_time(config, "milter.notify-hold");
     s->resubmission_window = config_time(config, "milter.resubmission-window");

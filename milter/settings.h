@@ -24,6 +24,7 @@ struct settings {
     size_t spool_memory;
     uint64_t lmtp_max_size; /* of what comes by LMTP; UINT64_MAX: no limit */
     bool tempfail;          /* on-store-failure */
+    bool discard;           /* milter.discard */
     msec_t lmtp_loop_pause; /* how long a message that runs in a circle waits before each further round */
     msec_t discovery_wait, notify_hold, resubmission_window, expire_after;
 };

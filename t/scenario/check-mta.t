@@ -106,6 +106,8 @@ faults('refused while down', {main => {milter_default_action => 'reject', milter
     qr/^note milter: non_smtpd_milters does not have pontoon-milter.*non_smtpd_milters = \$smtpd_milters/);
 faults('accepted while down', {main => {smtpd_milters => "{ $sock, default_action=accept }"}},
     qr/^note milter: while pontoon-milter is down \(default_action=accept.*may arrive twice -> .*smtpd_milters = \{ \Q$sock\E, default_action=tempfail/);
+faults('copies that are discarded', {main => {always_bcc => 'archive@a.test'}, config => {'milter.discard' => 'yes'}},
+    qr/^problem milter: milter\.discard: the copies that always_bcc makes .* are lost .* -> milter \{ discard = no \}/);
 chmod 0700, "$a->{dir}/milter.sock";
 faults("a socket that Postfix can't use", {}, qr/^problem milter: Postfix .* can't connect to pontoon-milter: user postfix may not .*socket-group = postfix/);
 chmod 0660, "$a->{dir}/milter.sock";

@@ -90,12 +90,19 @@ static bool delete_rcpt(void *arg, char *path)
     return true;
 }
 
+static bool progress(void *arg)
+{
+    (void)arg;
+    tell(" progress.");
+    return deletions_left > 0;
+}
+
 /* ---- driving a session ---- */
 
 static struct session *s;
 static struct settings *current;
 static char *const none[] = {NULL};
-static const struct divert_mta mta = {delete_rcpt, NULL};
+static const struct divert_mta mta = {delete_rcpt, progress, NULL};
 
 static int begin(void **state)
 {
@@ -409,6 +416,33 @@ static void store_failures(void **state)
     assert_int_equal(divert_message(s, NULL, &mta), DIVERT_CONTINUE);
 }
 
+/* milter.discard: one answer in place of the deletions, when no recipient is left. */
+static void discards_when_nobody_is_left(void **state)
+{
+    (void)state;
+    current->discard = true;
+    assert_true(mail("<alice@a.test>", none));
+    rcpt("<bob@b.test>");
+    rcpt("<carol@b.test>");
+    assert_true(session_begin_content(s, "/tmp"));
+    send_body("\r\n");
+    assert_int_equal(divert_message(s, NULL, &mta), DIVERT_DISCARD);
+    assert_string_equal(story, "put bob@b.test carol@b.test. progress. release.");
+    story[0] = '\0';
+    assert_true(mail("<alice@a.test>", none));
+    rcpt("<bob@b.test>");
+    rcpt("<look@b.test>"); /* a shadow's recipient stays the MTA's */
+    assert_true(session_begin_content(s, "/tmp"));
+    send_body("\r\n");
+    assert_int_equal(divert_message(s, NULL, &mta), DIVERT_CONTINUE);
+    assert_string_equal(story, "put bob@b.test. delete <bob@b.test>. release.shadow look@b.test. release.");
+    story[0] = '\0';
+    deletions_left = 0;
+    simple();
+    assert_int_equal(divert_message(s, NULL, &mta), DIVERT_TEMPFAIL);
+    assert_string_equal(story, "put bob@b.test. progress. withdraw.");
+}
+
 static void mta_gone(void **state)
 {
     (void)state;
@@ -590,6 +624,7 @@ int main(void)
         TEST(policy_sizes),
         TEST(one_address_many_times),
         TEST(store_failures),
+        TEST(discards_when_nobody_is_left),
         TEST(mta_gone),
         TEST(whole_header_is_diverted),
         TEST(resubmission),
