@@ -16,6 +16,8 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
+enum { AUTHORITIES_KEPT = 60 * 60 /* s */ };
+
 struct http_call {
     struct http_client *client; /* NULL: freed before the look-up came back */
     LIST_ENTRY(http_call) link;
@@ -160,6 +162,22 @@ static void on_timer(void *arg)
     finish(call, call->err.result, &call->err);
 }
 
+/*
+ * libcurl keeps what it has read of one file, and shares it among its connections; where it has a folder beside the file (Debian, with the same
+ * certificates) it would read all of them anew for each connection.
+ */
+static void set_authorities(CURL *easy, const char *ca_file)
+{
+    const curl_version_info_data *built = curl_version_info(CURLVERSION_NOW);
+    if (ca_file != NULL)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
+    if (ca_file != NULL || (built->age >= CURLVERSION_SEVENTH && built->cainfo != NULL))
+        curl_easy_setopt(easy, CURLOPT_CAPATH, (char *)NULL);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, (long)AUTHORITIES_KEPT);
+#endif
+}
+
 struct http_call *http_client_start(struct http_client *c, const struct http_call_options *o)
 {
     struct http_call *call = mem_zero(1, sizeof *call);
@@ -177,10 +195,7 @@ struct http_call *http_client_start(struct http_client *c, const struct http_cal
     curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
-    if (c->ca_file != NULL) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, c->ca_file);
-        curl_easy_setopt(easy, CURLOPT_CAPATH, (char *)NULL);
-    }
+    set_authorities(easy, c->ca_file);
     if (o->timeout > 0)
         loop_timer_set(call->timer, o->timeout);
     call->resolving = true;

@@ -7,11 +7,17 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-enum { KEPT_CONNECTIONS = 64 };
+enum { KEPT_CONNECTIONS = 64, SESSIONS_RENEWED = 60 * 60 * 1000 };
 
+/*
+ * TLS sessions are resumed, which saves most of a handshake: libcurl's transfers do that only if they share a cache. A resumed session
+ * looks at no certificate, so from time to time there is a new cache, and every peer has to show its certificate again.
+ */
 struct http_multi {
     struct loop *loop;
     CURLM *curl;
+    CURLSH *sessions, *old_sessions; /* the old ones go with the last transfer that uses them */
+    msec_t renewed;
     struct loop_timer *timer;
     bool busy;
     struct http_multi_callbacks callbacks;
@@ -89,6 +95,24 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *s
     return 0;
 }
 
+static CURLSH *sessions_new(void)
+{
+    CURLSH *sessions = curl_share_init();
+    if (sessions == NULL || curl_share_setopt(sessions, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK)
+        log_fatal("out of memory (libcurl)");
+    return sessions;
+}
+
+static void renew_sessions(struct http_multi *m)
+{
+    if (clock_mono() - m->renewed < SESSIONS_RENEWED ||
+        (m->old_sessions != NULL && curl_share_cleanup(m->old_sessions) != CURLSHE_OK))
+        return;
+    m->old_sessions = m->sessions;
+    m->sessions = sessions_new();
+    m->renewed = clock_mono();
+}
+
 static void init_library(void)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
@@ -103,6 +127,8 @@ struct http_multi *http_multi_new(struct loop *loop, const struct http_multi_cal
     m->loop = loop;
     m->callbacks = *callbacks;
     m->timer = loop_timer_new(loop, on_timer, m);
+    m->sessions = sessions_new();
+    m->renewed = clock_mono();
     m->curl = curl_multi_init();
     if (m->curl == NULL)
         log_fatal("out of memory (libcurl)");
@@ -120,12 +146,16 @@ void http_multi_free(struct http_multi **m)
         return;
     assert(!(*m)->busy);
     curl_multi_cleanup((*m)->curl);
+    curl_share_cleanup((*m)->sessions);
+    curl_share_cleanup((*m)->old_sessions);
     loop_timer_free(&(*m)->timer);
     mem_free(m);
 }
 
 void http_multi_add(struct http_multi *m, CURL *easy)
 {
+    renew_sessions(m);
+    curl_easy_setopt(easy, CURLOPT_SHARE, m->sessions);
     CURLMcode code = curl_multi_add_handle(m->curl, easy);
     if (code != CURLM_OK)
         log_panic("libcurl: add: %s", curl_multi_strerror(code));

@@ -215,7 +215,7 @@ static void fetch(const char *id, const char *aud)
     struct store_body *body = NULL;
     enum store_access access;
     must("store_body_open", store_body_open(store, id, aud, &access, &body, &err), &err);
-    must("store_fetch_begin", store_fetch_begin(store, id, aud, NULL, NULL, &err), &err);
+    must("store_fetch_begin", store_fetch_begin(store, id, aud, true, NULL, NULL, &err), &err);
     uint64_t at = 0;
     for (long n; (n = store_body_read(body, at, piece, sizeof piece, &err)) > 0; at += (uint64_t)n)
         ;

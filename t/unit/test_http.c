@@ -42,6 +42,7 @@ struct answer {
     bool wrong_byte, pause, pause_once, refuse_head, cancel_in_data;
     unsigned heads;
     struct http_call *call;
+    msec_t ends; /* of the certificate */
 };
 
 static unsigned char byte_at(uint64_t offset)
@@ -220,6 +221,7 @@ static void on_done(void *arg, enum result result, const struct http_response *r
     a->status = r->status;
     a->sent = r->sent;
     a->len = r->len;
+    a->ends = r->certificate_ends;
     snprintf(a->text, sizeof a->text, "%s", (const char *)r->body);
     copy(a->retry_after, sizeof a->retry_after, r->retry_after);
     copy(a->type, sizeof a->type, r->content_type);
@@ -291,6 +293,33 @@ static void simple_calls_share_a_connection(void **state)
     assert_int_equal(seen.ports[0], seen.ports[1]);
     assert_int_equal(seen.ports[0], seen.ports[2]);
     assert_int_equal(http_server_requests(server), 0);
+}
+
+static long resumed_sessions(void)
+{
+    SSL *any = tls_server_session(tls);
+    long n = SSL_CTX_sess_hits(SSL_get_SSL_CTX(any));
+    SSL_free(any);
+    return n;
+}
+
+static void another_connection_resumes_the_session(void **state)
+{
+    (void)state;
+    struct answer first, a, b;
+    get(&first, "/describe");
+    assert_int_equal(resumed_sessions(), 0);
+    struct http_call_options o = options(&a), p = options(&b);
+    start(&a, &o, "/describe");
+    start(&b, &p, "/describe");
+    while (!a.done || !b.done)
+        site_run(&site);
+    assert_int_equal(a.result, RESULT_OK);
+    assert_int_equal(b.result, RESULT_OK);
+    assert_int_not_equal(seen.ports[1], seen.ports[2]);
+    assert_int_equal(resumed_sessions(), 1);
+    assert_true(first.ends > clock_now());
+    assert_int_equal(b.ends, first.ends);
 }
 
 static void problems_are_json(void **state)
@@ -698,6 +727,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(simple_calls_share_a_connection),
+        TEST(another_connection_resumes_the_session),
         TEST(problems_are_json),
         TEST(bodies_have_a_bound_on_both_sides),
         TEST(streams_come_whole_and_wait_for_the_reader),
