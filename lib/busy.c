@@ -75,15 +75,14 @@ msec_t busy_answered(struct busy *b, const char *name, int status, const char *r
 {
     if ((status != 429 && status != 503) || retry_after == NULL)
         return 0;
-    msec_t wait = retry_after_parse(retry_after, clock_now());
-    wait = wait < most ? wait : most;
-    if (wait > 0)
-        busy_set(b, name, wait);
-    return wait;
+    return busy_set(b, name, retry_after_parse(retry_after, clock_now()), most);
 }
 
-void busy_set(struct busy *b, const char *name, msec_t wait)
+msec_t busy_set(struct busy *b, const char *name, msec_t wait, msec_t most)
 {
+    wait = wait < most ? wait : most;
+    if (wait <= 0)
+        return 0;
     struct entry *e = find(b, name);
     if (e == NULL) {
         size_t len = strlen(name);
@@ -94,6 +93,7 @@ void busy_set(struct busy *b, const char *name, msec_t wait)
         b->n++;
     }
     e->until = clock_mono() + wait;
+    return wait;
 }
 
 msec_t busy_left(struct busy *b, const char *name)

@@ -17,8 +17,8 @@ void busy_free(struct busy **b);
  * most `most` ms; 0: it did not ask for that.
  */
 msec_t busy_answered(struct busy *b, const char *name, int status, const char *retry_after, msec_t most);
-/* It is to be left in peace for `wait` ms. */
-void busy_set(struct busy *b, const char *name, msec_t wait);
+/* The same for whoever has read the answer already: it asked for `wait` ms. */
+msec_t busy_set(struct busy *b, const char *name, msec_t wait, msec_t most);
 /* How long it is to be left in peace still, ms; 0: not any more. */
 msec_t busy_left(struct busy *b, const char *name);
 

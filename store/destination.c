@@ -171,12 +171,6 @@ static void fail_all(struct destination *d, struct work *list, const struct outc
     outcome_free(&out);
 }
 
-static void leave_in_peace(struct destination *d, msec_t wait)
-{
-    msec_t most = config_time(d->all->ctx->config, "store.retry-max");
-    busy_set(d->all->busy, d->aud, wait < most ? wait : most);
-}
-
 /* It asked for time: what waits for it waits in the store. */
 static void put_back_queue(struct destination *d, msec_t wait)
 {
@@ -240,8 +234,7 @@ static void request_done(void *arg, struct notify_request *r, const struct notif
         retry_alone(d, list);
     } else {
         fail_all(d, list, &answer->news);
-        if (answer->news.retry_after > 0)
-            leave_in_peace(d, answer->news.retry_after);
+        busy_set(d->all->busy, d->aud, answer->news.retry_after, config_time(ctx->config, "store.retry-max"));
     }
     pump(d);
 }
