@@ -220,7 +220,8 @@ enum result store_release_leases(struct store *store, struct error *err);
  * store_alive(); another bound after an orderly end), it was down, or has been restored from a backup, or the clock was set: then it
  * may not know what the peers have fetched since, nor could it hear. Every recipient that is queued or accepted counts as one whose
  * fetch has just begun (or ended), so that the peer is asked, at once, before anything goes by SMTP; and nothing expires for the time
- * that passed. In any case serials (store_rcpt.serial) go on at random, far from those used before.
+ * that passed. This is done for some hundred messages at a time, so that others can write meanwhile; if it is cut short, the next start goes on
+ * with it. In any case serials (store_rcpt.serial) go on at random, far from those used before.
  */
 enum { STORE_ALIVE_EVERY = 30 * 1000, STORE_PAUSE_CRASHED = 90 * 1000, STORE_PAUSE_STOPPED = 15 * 60 * 1000 };
 struct store_pause {

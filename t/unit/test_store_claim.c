@@ -186,6 +186,78 @@ static void pause_ages_nothing(void **state)
     mem_free(&id);
 }
 
+/* One that finds out about the pause, and is killed before all is in doubt: the next start goes on, and prolongs nothing twice. */
+static void cut_short_after_a_pause(void **state)
+{
+    (void)state;
+    const msec_t pause = 86400 * (msec_t)1000;
+    char path[128], sql[300];
+    struct error err;
+    struct store_pause told;
+    struct sqlite_db *db = NULL;
+    char *id[3];
+    assert_int_equal(store_alive(site.store, true, &err), RESULT_OK);
+    for (size_t i = 0; i < 3; i++, test_time++)
+        id[i] = put(site.store, &(struct letter){0});
+    struct store_entries *list = find(site.store, id[0]);
+    const msec_t life = list->entries[0].expires - list->entries[0].created;
+    store_entries_free(&list);
+    test_time += pause;
+    snprintf(path, sizeof path, "%s/store/store.db", site.dir);
+    snprintf(sql, sizeof sql,
+             "INSERT INTO meta VALUES ('doubt_after', '%s'), ('doubt_last', '%s'), ('doubt_pause', %lld)", id[0], id[1],
+             (long long)pause);
+    assert_int_equal(sqlite_db_open(path, SQLITE_WRITER, 1000, &db, &err), RESULT_OK);
+    assert_int_equal(sqlite_db_run(db, sql, &err), RESULT_OK);
+    sqlite_db_close(&db);
+    assert_int_equal(store_alive(site.store, false, &err), RESULT_OK); /* as with each transaction */
+    assert_int_equal(store_resume(site.store, &told, &err), RESULT_OK);
+    assert_int_equal(told.doubted, 1); /* the second; the first was done, the third came since */
+    test_time += 1000;
+    assert_int_equal(store_resume(site.store, &told, &err), RESULT_OK);
+    assert_int_equal(told.doubted, 0);
+    for (size_t i = 0; i < 3; i++) {
+        list = find(site.store, id[i]);
+        const struct store_entry *e = &list->entries[0];
+        assert_int_equal(e->expires, e->created + life + (i == 1 ? pause : 0));
+        assert_int_equal(e->rcpts[0].fetching, i == 1 ? test_time - 1000 : 0);
+        store_entries_free(&list);
+        mem_free(&id[i]);
+    }
+    assert_int_equal(sqlite_db_open(path, SQLITE_WRITER, 1000, &db, &err), RESULT_OK);
+    assert_int_equal(sqlite_db_run(db, sql, &err), RESULT_OK);
+    sqlite_db_close(&db);
+    test_time += pause;
+    assert_int_equal(store_resume(site.store, &told, &err), RESULT_OK);
+    assert_int_equal(told.doubted, 3); /* another pause came in between */
+}
+
+/* More than go into one transaction. */
+static void pause_with_many_waiting(void **state)
+{
+    (void)state;
+    enum { MANY = 601 };
+    struct error err;
+    struct store_pause told;
+    static char *id[MANY];
+    assert_int_equal(store_alive(site.store, true, &err), RESULT_OK);
+    for (size_t i = 0; i < MANY; i++)
+        id[i] = put(site.store, &(struct letter){0});
+    const msec_t created = test_time;
+    test_time += 3600 * 1000;
+    assert_int_equal(store_resume(site.store, &told, &err), RESULT_OK);
+    assert_int_equal(told.doubted, MANY);
+    for (size_t i = 0; i < MANY; i++) {
+        struct store_entries *list = find(site.store, id[i]);
+        assert_int_equal(list->entries[0].expires, created + 1000000 + 3600 * 1000);
+        assert_int_equal(list->entries[0].rcpts[0].fetching, test_time);
+        store_entries_free(&list);
+        mem_free(&id[i]);
+    }
+    assert_int_equal(store_resume(site.store, &told, &err), RESULT_OK);
+    assert_int_equal(told.doubted, 0);
+}
+
 static void hold_ends_by_time_or_release(void **state)
 {
     (void)state;
@@ -411,6 +483,8 @@ int main(void)
         TEST(clock_goes_back),
         TEST(clock_is_set),
         TEST(pause_ages_nothing),
+        TEST(cut_short_after_a_pause),
+        TEST(pause_with_many_waiting),
         TEST(nothing_due),
         TEST(claimed_again),
         TEST(hold_ends_by_time_or_release),
