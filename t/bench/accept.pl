@@ -9,7 +9,10 @@ use Time::HiRes qw(time);
 
 my $bench = Pontoon::Bench->new(group => 'c', title => 'Accepting, with a milter');
 my $world = Pontoon::Test::World->new;
-my $over  = Pontoon::Bench::Mail->pontoon($world, 'pontoon');
+my %over  = (
+    discards => Pontoon::Bench::Mail->pontoon($world, 'pontoon'),
+    deletes  => Pontoon::Bench::Mail->pontoon($world, 'deletes', config => {'milter.discard' => 'no'})
+);
 
 my %filters = (none => [], empty => [empty_filter('empty')], discard => [empty_filter('discard', '-d')]);
 my $dkim    = Pontoon::Test::Dkim->new($world, domain => 'bydkim.test', canonicalization => 'relaxed/simple');
@@ -18,7 +21,7 @@ $filters{dkim} = [$dkim->signer];
 my %holding = (%{Pontoon::Bench::Mail::sender_settings()}, smtpd_recipient_restrictions => 'check_client_access static:HOLD');
 my %site    = map { $_ => $world->site("by$_", pontoon => 0, main => \%holding, filters => $filters{$_}) } keys %filters;
 $world->start;
-$over->from->stop('store');                      # what is accepted stays where it is
+$_->from->stop('store') for values %over;        # what is accepted stays where it is
 
 sub empty_filter { return 'unix:' . Pontoon::Bench::EmptyFilter->start($world, @_)->path }
 
@@ -36,14 +39,15 @@ sub accept_by {
     return $result;
 }
 
-my $stored = 0;
+my %stored;
 
 sub divert {
-    my (%load) = @_;
+    my ($name, %load) = @_;
+    my $over   = $over{$name};
     my $result = timed($over->from, 'bob@' . $over->to->domain, %load);
-    $stored += $load{messages};
+    $stored{$name} += $load{messages};
     my $there = $over->from->pontoon_json('status')->{store}{messages};
-    die "the store has $there messages, not $stored\n" if $there != $stored;
+    die "the store has $there messages, not $stored{$name}\n" if $there != $stored{$name};
     return $result;
 }
 
@@ -65,6 +69,10 @@ for my $run (@runs) {
         return {key => $name, title => $title, goal => $goal,
             run => sub { accept_by($name, size => $bytes, sessions => $sessions, messages => $_[0]) }};
     };
+    my $ours = sub {
+        my ($key, $title, $way) = @_;
+        return {key => $key, title => $title, run => sub { divert($way, size => $bytes, sessions => $sessions, messages => $_[0]) }};
+    };
     $bench->compare(
         name             => "accept.$size.$sessions",
         title            => "$size, $sessions at a time",
@@ -72,11 +80,12 @@ for my $run (@runs) {
         higher_is_better => 1,
         count            => {trial => $bench->pick(whole => $trial, smoke => 4), seconds => $bench->pick(whole => 3, quick => 1), max => 3000},
         systems          => [
-            {key => 'pontoon', title => 'pontoon-milter diverting', run => sub { divert(size => $bytes, sessions => $sessions, messages => $_[0]) }},
+            $ours->('pontoon', 'pontoon-milter diverting', 'discards'),
             $peer->('none', 'no milter'),
             $peer->('empty', 'empty filter', 0.95),
             $peer->('dkim', 'OpenDKIM signing', 1.3),
             $peer->('discard', 'empty filter that discards'),
+            $ours->('deletes', 'pontoon-milter, milter.discard = no', 'deletes'),
         ]
     );
 }

@@ -23,8 +23,9 @@ my @WAY = ([from => 'milter'], [from => 'store'], [to => 'bridge']);    # of a m
 my %MTA = (mynetworks => '127.0.0.1/32', smtpd_recipient_restrictions => '', maximal_backoff_time => '4000s', minimal_backoff_time => '300s');
 my %TAKER = (%MTA, virtual_transport => 'discard:');
 
-# How a site is set up when it is no test: nothing is looked up every second.
+# How a site is set up when it is no test: nothing is looked up every second, and as its Postfix makes no copies, what is diverted is discarded.
 my %PONTOON = (
+    'milter.discard'           => 'yes',
     'discovery.negative-ttl'   => '60s',
     'discovery.record-ttl-min' => '60s',
     'discovery.refresh-min'    => '60s',
