@@ -213,8 +213,8 @@ static void reject_all(struct item *item, const char *dsn, const char *text)
  * What is decided without a delivery: settled before, not for us, or too large for us. True: the recipient has to be
  * tried, or is being tried. What goes by SMTP is never refused for its size: that is the MTA's to say.
  */
-static bool needs_delivery(const struct batch *b, const struct job *known, const struct notification_message *m,
-                           const char *address, struct verdict *v)
+static bool needs_delivery(const struct batch *b, const struct job *known, const struct job *under_way,
+                           const struct notification_message *m, const char *address, struct verdict *v)
 {
     const struct config *config = b->ctx->config;
     const struct job_rcpt *r = find_rcpt(known, address);
@@ -224,8 +224,8 @@ static bool needs_delivery(const struct batch *b, const struct job *known, const
         verdict_from_job(v, r);
         return false;
     }
-    if (r != NULL && r->state == JOB_PENDING)
-        return true;
+    if ((r != NULL && r->state == JOB_PENDING) || find_rcpt(under_way, address) != NULL)
+        return true; /* whatever the configuration says since */
     if (closed != NULL || !recipients_migrated(b->ctx->recipients, address)) {
         set_verdict(v, VERDICT_USE_SMTP, "4.7.0", closed ? closed : "this recipient does not take part yet");
         return false;
@@ -254,7 +254,7 @@ static void begin_message(struct batch *b, struct item *item, const struct notif
     for (size_t i = 0; i < m->envelope.nrcpts; i++) {
         const struct envelope_rcpt *r = &m->envelope.rcpts[i];
         struct verdict *v = &item->verdicts->rcpts[i].verdict;
-        if (!needs_delivery(b, known, m, r->address, v))
+        if (!needs_delivery(b, known, a != NULL ? active_job(a) : NULL, m, r->address, v))
             continue;
         if (a != NULL && find_rcpt(active_job(a), r->address) == NULL) {
             set_verdict(v, VERDICT_DEFERRED, "4.3.0", "other recipients of this message are under way");

@@ -1,9 +1,12 @@
 # B publishes "testing", then "none", then a policy without inbound, while A still has the old one cached and goes on
 # diverting: B's bridge tells it to use SMTP, for every recipient, and the mail arrives that way, once. What the bridge
-# promised before is kept. Back in "enforce" the mail crosses the bridge again.
+# promised before is kept, and what is under way is not said to go by SMTP. Back in "enforce" the mail crosses the bridge again.
 use Pontoon::Test;
 
-my ($world, $a, $b) = two_sites(b => {config => {'bridge.answer-within' => '500ms', 'bridge.max-size' => '100k'}});
+my ($world, $a, $b) = two_sites(b => {
+    config => {'bridge.answer-within' => '500ms', 'bridge.max-size' => '100k'},
+    main   => {smtpd_end_of_data_restrictions => 'check_recipient_access inline:{{dave@b.test = sleep 4}}'},
+});
 my $expected = 0;
 my $large    = "a line of the message\r\n" x 10_000;
 
@@ -48,6 +51,22 @@ like join('', $carol->trace), qr/with SSMP/, 'what was promised before came by t
 $b->configure('policy.inbound' => \@inbound);
 $b->reload('bridge');
 is((send_one('enforce again'))[0], 'delivered', 'enforce again: delivered by the bridge');
+
+# Its MTA has a message and thinks about it; nothing is promised yet. Then the site closes, and A, whose store died meanwhile, asks again.
+$b->configure('bridge.answer-within' => '60s');
+$b->reload('bridge');
+my $handed = $a->submit(from => 'alice@a.test', to => ['dave@b.test'], message => Pontoon::Test::Mail->plain(subject => 'under way'));
+wait_for('the fetch', sub { $a->events($handed->{queue_id}, qr/^fetched$/) });
+$b->configure('policy.mode' => 'none');
+$b->reload('bridge');
+$a->kill9('store');
+$a->start('store');
+$a->wait_settled;
+is $a->trace($handed->{queue_id})->[0]{recipients}[0]{state}, 'delivered', 'what is under way is waited for';
+is scalar($b->mailbox('dave')), 1, 'and arrives once';
+$b->configure('policy.mode' => 'enforce');
+$b->reload('bridge');
+
 is scalar($b->mailbox('bob')), $expected, 'each once';
 is scalar($b->mailbox('carol')), 1, 'hers too';
 is scalar($a->mailbox('alice')), 0, 'alice hears nothing';

@@ -67,7 +67,7 @@ sub draw {
     }
     if ($kind eq 'failpoint') {
         my $point = pick(@{$self->{points}{$daemon}});
-        # No delays: an armed one comes at every pass, for good, and a store that is slower than its lease claims its own work anew.
+        # No delays: an armed one comes at every pass, for good; t/scenario/lease.t is about them.
         $f{arm} = sprintf '%s@%d:%s', $point->{name}, 1 + int rand 4, pick(grep { $_ ne 'delay' } @{$point->{actions}});
         $f{end} = $at + 6;
     }
