@@ -7,7 +7,9 @@
 bool config_find_entry(const char *section, const char *name, size_t *i_r)
 {
     for (size_t i = 0; config_table[i].name != NULL; i++) {
-        if (strcmp(config_table[i].section, section) == 0 && strcmp(config_table[i].name, name) == 0) {
+        const struct config_entry *e = &config_table[i];
+        /* The first letter rules out most: this is asked dozens of times for each message. */
+        if (e->name[0] == name[0] && strcmp(e->name, name) == 0 && strcmp(e->section, section) == 0) {
             *i_r = i;
             return true;
         }

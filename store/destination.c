@@ -282,7 +282,7 @@ static struct work *next_batch(struct destination *d)
             p = &w->next;
             continue;
         }
-        size_t fits = notify_batch_fits(w, room);
+        size_t weight = 0, fits = notify_batch_fits(w, room, &weight);
         if (fits == 0 || !may_go(d, w))
             break;
         if (fits < w->nrcpts) {
@@ -290,7 +290,7 @@ static struct work *next_batch(struct destination *d)
             rest->next = w->next;
             w->next = rest;
         }
-        room -= notify_batch_weight(w);
+        room -= weight;
         *p = w->next;
         w->next = NULL;
         *end = w;

@@ -88,7 +88,7 @@ size_t notify_batch_room(void)
     return notification_payload_max() - BATCH_OVERHEAD;
 }
 
-size_t notify_batch_weight(const struct work *w)
+static size_t weight_of(const struct work *w)
 {
     struct notification_message m;
     fill_message(&m, w, NULL);
@@ -97,12 +97,12 @@ size_t notify_batch_weight(const struct work *w)
     return weight;
 }
 
-size_t notify_batch_fits(const struct work *w, size_t room)
+size_t notify_batch_fits(const struct work *w, size_t room, size_t *weight_r)
 {
     struct work part = *w;
     if (part.nrcpts > NOTIFICATION_RCPTS_MAX)
         part.nrcpts = NOTIFICATION_RCPTS_MAX;
-    while (part.nrcpts > 0 && notify_batch_weight(&part) > room)
+    while (part.nrcpts > 0 && (*weight_r = weight_of(&part)) > room)
         part.nrcpts /= 2;
     return part.nrcpts;
 }

@@ -37,10 +37,9 @@ struct notify_request **notify_request_link(struct notify_request *r);
 const struct work *notify_request_work(const struct notify_request *r);
 struct work *notify_request_take_work(struct notify_request *r);
 
-/* How many bytes of messages go into one notification, and how many recipients of a piece fit a rest of that. */
+/* How many bytes of messages go into one notification; how many recipients of a piece fit a rest of that, and how many bytes these are. */
 size_t notify_batch_room(void);
-size_t notify_batch_weight(const struct work *w);
-size_t notify_batch_fits(const struct work *w, size_t room);
+size_t notify_batch_fits(const struct work *w, size_t room, size_t *weight_r);
 
 /* Whether the peer may come to fetch this message after this answer. */
 bool notify_answer_expects_fetch(const struct notify_answer *a, const struct work *w);
