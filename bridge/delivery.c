@@ -391,6 +391,15 @@ static bool content_is_clean(const struct delivery *d)
     return !d->scan.bare_lf;
 }
 
+/* It is scanned where it is stuffed. After a bare LF the MTA sees no more of it, and on_fetched() ends it. */
+static void stream(struct delivery *d, const char *data, size_t len)
+{
+    if (len > 0)
+        d->scan.last = (unsigned char)data[len - 1];
+    if (content_is_clean(d))
+        d->scan.bare_lf = !smtp_write(d->t, data, len);
+}
+
 static bool on_data(void *arg, const void *data, size_t len)
 {
     struct delivery *d = arg;
@@ -405,11 +414,12 @@ static bool on_data(void *arg, const void *data, size_t len)
         return false;
     }
     hops_scan(&d->hops, data, len);
-    smtp_data_scan(&d->scan, data, len);
-    if (!d->streams)
+    if (d->streams) {
+        stream(d, data, len);
+    } else {
+        smtp_data_scan(&d->scan, data, len);
         buf_add(&d->whole, data, len);
-    else if (content_is_clean(d)) /* else on_fetched() ends it; the MTA sees no more of it */
-        smtp_write(d->t, data, len);
+    }
     return true;
 }
 
