@@ -62,9 +62,9 @@ sub load {
 
 # At 50 KB and more it is encryption and copying; at 4 KB, what a request costs.
 my %SIZES = ('4K' => [4096, 200, 0.6], '50K' => [50 * 1024, 200, 0.9], '1M' => [1 << 20, 40, 0.9]);
-my %runs  = map { $_ => [qw(keep new)] } keys %SIZES;
+my %runs = map { $_ => [qw(keep new)] } keys %SIZES;
 $runs{'1M'} = ['keep'] if $bench->pick(whole => 0, quick => 1);
-for my $size (@{$bench->pick(whole => [qw(4K 50K 1M)], smoke => ['4K'])}) {
+for my $size (@{$bench->pick(whole => [qw(4K 50K 1M)], quick => [qw(4K 1M)], smoke => ['4K'])}) {
     my ($bytes, $count, $goal) = @{$SIZES{$size}};
     my $messages = fill($size, $bytes, $bench->pick(whole => $count, quick => $count / 4, smoke => 5));
     for my $how (@{$runs{$size}}) {

@@ -1,6 +1,7 @@
 # g) What a message costs in a store where 10^3, 10^5, 10^6 and 10^7 others wait: its way through the store (t/bench/store_rate.c, "cycle"), one
 # after the other, and the start of pontoon-store. The peer is pontoon itself with 10^3 waiting.
 use Pontoon::Bench;
+use DBI;
 use Pontoon::Bench::Numbers qw(human);
 use Pontoon::Bench::Usage qw(cpu_of peak_of);
 use Pontoon::Bench::WaitingStore;
@@ -50,6 +51,18 @@ sub start {
     return {value => 1000 * $seconds, more => \%more};
 }
 
+# As after a pause of an hour: all that waits is asked about. It is due then, so this is the last thing done with a store.
+sub start_after_pause {
+    my ($n) = @_;
+    my $db = DBI->connect("dbi:SQLite:dbname=$site{$n}{settings}{'store.directory'}/store.db", '', '', {RaiseError => 1});
+    $db->do("UPDATE meta SET value = value - 3600000 WHERE name = 'alive'") == 1 or die "the store was never in use\n";
+    $db->disconnect;
+    my $log    = $site{$n}->log_size;
+    my $result = start($n);
+    $site{$n}->log_after($log) =~ /what became of $n recipients/ or die "no pause was noticed\n";
+    return $result->{value} / 1000;
+}
+
 sub beside_few {
     my ($n, %o) = @_;
     my $run = delete $o{run};
@@ -65,8 +78,13 @@ sub beside_few {
 
 for my $n (@many) {
     beside_few($n, name => "growth.$n", title => 'a message, CPU time, ' . human($n) . ' waiting', unit => 'us', run => \&way,
-        count => $bench->pick(whole => 500, quick => 150, smoke => 5), also => [{name => 'all', title => 'and all the time', unit => 'us', more => 'all'}]);
+        count => $bench->pick(whole => 500, quick => 100, smoke => 5), also => [{name => 'all', title => 'and all the time', unit => 'us', more => 'all'}]);
     beside_few($n, name => "growth.$n.start", title => 'start of pontoon-store, ' . human($n) . ' waiting', unit => 'ms', run => \&start,
         also => [{name => 'cpu', title => 'CPU time', unit => 'ms', more => 'cpu'}]);
-    $bench->figure(name => "memory.store.$n", title => 'peak memory of pontoon-store at its start, ' . human($n) . ' waiting', unit => 'MiB', limit => 32, value => $site{$n}{peak});
+    my $waiting = human($n) . ' waiting';
+    my %memory  = (unit => 'MiB', limit => 32);
+    $bench->figure(%memory, name => "memory.store.$n", title => "peak memory of pontoon-store at its start, $waiting", value => $site{$n}{peak});
+    next if $n > 1_000_000;    # takes minutes
+    $bench->figure(name => "growth.$n.pause", title => "start of pontoon-store after a pause, $waiting", unit => 's', value => start_after_pause($n));
+    $bench->figure(%memory, name => "memory.store.$n.pause", title => "peak memory after a pause, $waiting", value => $site{$n}{peak});
 }

@@ -13,7 +13,7 @@ use Time::HiRes qw(sleep);
 
 my $bench = Pontoon::Bench->new(group => 'h', title => 'Memory of an idle connection');
 my $world = Pontoon::Test::World->new;
-my $count = $bench->pick(whole => 500, quick => 200, smoke => 10);
+my $count = $bench->pick(whole => 500, quick => 100, smoke => 10);
 my $a     = $world->site('a', config => {map { ("$_.connections-per-address" => 1000, "$_.requests-per-address" => 0, "$_.idle-timeout" => '10m') } qw(store bridge)});
 $world->dns->start;
 $a->prepare;

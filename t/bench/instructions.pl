@@ -44,8 +44,8 @@ sub measure {
 }
 
 one_by_one($bench->pick(whole => 10, smoke => 1));    # policies, connections, statements
-my $figures = measure('one', 'one message after the other', $bench->pick(whole => 15, quick => 7, smoke => 1), $bench->pick(whole => 5, smoke => 1), \&one_by_one);
-measure('busy', 'ten at a time', 1, $bench->pick(whole => 200, quick => 50, smoke => 10), sub { $over->run(sessions => 10, size => $SIZE, messages => $_[0]) });
+my $figures = measure('one', 'one message after the other', $bench->pick(whole => 15, quick => 5, smoke => 1), $bench->pick(whole => 5, smoke => 1), \&one_by_one);
+measure('busy', 'ten at a time', 1, $bench->pick(whole => 200, quick => 30, smoke => 10), sub { $over->run(sessions => 10, size => $SIZE, messages => $_[0]) });
 
 my %measured = (with => Pontoon::Bench::Machine::toolchain(top => $top, build => $ENV{PONTOON_BUILD}, work => $world->dir), figures => $figures);
 my $file     = "$ENV{PONTOON_BUILD}/instructions.ref";
