@@ -32,12 +32,25 @@ struct notifier {
     bool draining;
 };
 
-static void settled(void *arg, enum result result, const struct error *err)
+void notifier_kick(struct notifier *n)
+{
+    if (n != NULL && !n->draining)
+        loop_timer_set(n->timer, 0);
+}
+
+/* Recipients were settled, or put back: some of them may now be due elsewhere, or the next moment when one is due is another. */
+static void look_again(void *arg)
 {
     struct notifier *n = arg;
+    notifier_kick(n);
+    give_back_kick(n->ctx->give_back);
+}
+
+static void settled(void *arg, enum result result, const struct error *err)
+{
     if (result != RESULT_OK)
         log_error("can't note a change in the store: %s", err->text);
-    give_back_kick(n->ctx->give_back);
+    look_again(arg);
 }
 
 /* Whether it goes back to SMTP though there is time left: drained, or the peer's breaker is open. What the peer has is asked for. */
@@ -129,20 +142,6 @@ static void claim_due(void *arg)
         wait = next > now ? next - now : (some ? 0 : 100);
     }
     loop_timer_set(n->timer, wait < SLEEP_MAX ? wait : SLEEP_MAX);
-}
-
-void notifier_kick(struct notifier *n)
-{
-    if (n != NULL && !n->draining)
-        loop_timer_set(n->timer, 0);
-}
-
-/* Recipients were settled: some of them may now be due elsewhere. */
-static void look_again(void *arg)
-{
-    struct notifier *n = arg;
-    notifier_kick(n);
-    give_back_kick(n->ctx->give_back);
 }
 
 /* The milter has told its MTA: these messages may go now; what came by LMTP may have recipients that go back at once. */

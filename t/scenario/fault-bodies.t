@@ -5,7 +5,7 @@ use Pontoon::Test;
 use DBI;
 use Time::HiRes qw(sleep);
 
-my ($world, $a, $b) = two_sites(a => {config => {'store.fallback-after' => '1s', 'store.dsn-hold' => '0s', 'store.breaker-failures' => 0}});
+my ($world, $a, $b) = two_sites(a => {config => {'store.fallback-after' => '1h', 'store.dsn-hold' => '0s', 'store.breaker-failures' => 0}});
 $b->mta->set_access(map { ("$_\@b.test" => '450 4.2.1 busy') } qw(bob carol dave));
 
 sub send_to {
@@ -21,6 +21,7 @@ $a->stop($_) for qw(milter store);
 my $bodies = $a->dir . '/store/bodies';
 system('mv', $bodies, "$bodies.away") == 0 or die "mv: $?";
 my $log = $a->log_size;
+$a->configure('store.fallback-after' => '1s');    # and no sooner: they must be in the store till now
 $a->start($_) for qw(store milter);
 
 sub recipient {

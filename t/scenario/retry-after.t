@@ -6,8 +6,8 @@ use Time::HiRes qw(time);
 
 my $WAIT  = 2;    # seconds asked for
 my $world = new_world();
-my ($a, $b) = map { $world->site($_, config => {map { ("$_.retry-min" => '100ms', "$_.retry-max" => '10s') } qw(store bridge)}) } qw(a b);
-$a->{settings}{'milter.discovery-wait'} = '30s';
+my ($a, $b, $c) = map { $world->site($_, config => {'milter.discovery-wait' => '30s', map { ("$_.retry-min" => '100ms', "$_.retry-max" => '10s') } qw(store bridge)}) } qw(a b c);
+$c->{settings}{'store.fallback-after'} = '1s';
 $b->{settings}{'bridge.answer-within'}  = '0s';
 
 # Each kind of request is answered once that it comes too soon, and then as usual.
@@ -31,10 +31,17 @@ sub book {
     return map { my %e; @e{qw(time kind path refused)} = split; $e{kind} eq $kind ? \%e : () } <$fh>;
 }
 
+my $lone = Pontoon::Test::Stranger->new($world, 'lone', handler => sub {
+    my ($request) = @_;
+    return 0 if $request->{path} ne '/notifications';
+    open my $fh, '>>', "$book.lone" or die;
+    syswrite $fh, "asked\n";
+    return [503, {'Retry-After' => 5}, ''];
+});
 my $peer   = Pontoon::Test::Stranger->new($world, 'peer', handler => \&busy);
 my @offers = map { $peer->offer(Pontoon::Test::Mail->plain(from => 'x@peer.test', subject => "number $_"), id => "FETCH$_", sender => 'x@peer.test') } 1 .. 2;
 my $hour   = $peer->offer(Pontoon::Test::Mail->plain(from => 'x@peer.test'), id => 'HOUR1', sender => 'x@peer.test');
-$peer->start;
+$_->start for $peer, $lone;
 $world->start;
 
 # ---- notifications: the second message is there while the peer is to be left in peace ----
@@ -64,5 +71,14 @@ $b->wait_log(qr/HOUR1: .*status=deferred .*Retry-After/);
 $peer->notify($b, $peer->sign($peer->payload([$hour])));
 wait_for('the answer to the second one', sub { (() = $b->log_after(0) =~ /HOUR1: .*status=deferred/g) >= 2 });
 is scalar(grep { $_->{path} =~ /HOUR/ } book('messages')), 1, 'asked to wait for an hour: notified again, it does not fetch again';
+# ---- what comes while a peer is left in peace is put back, and comes again by itself, though nothing else happens at this site ----
+my (undef, $second) = map {
+    my $sent = $c->submit(from => 'alice@c.test', to => ["$_\@lone.test"], message => Pontoon::Test::Mail->plain(to => "$_\@lone.test"));
+    $c->wait_log(qr/$sent->{queue_id}: .*returned to SMTP/) if $_ eq 'x';
+    $sent;
+} qw(x y);
+my $begin = time;
+$c->wait_log(qr/$second->{queue_id}: .*returned to SMTP/);
+cmp_ok time - $begin, '<', 40, 'it is not forgotten for a minute';
 $world->nothing_broke;
 done_testing;
