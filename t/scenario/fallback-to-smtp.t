@@ -11,7 +11,7 @@ my $message = Pontoon::Test::Mail->plain(subject => 'the old way');
 my $sent    = $a->submit(from => 'alice@a.test', to => ['carol@b.test'], message => $message);
 my ($mail)  = $b->wait_mail('carol', 1);
 ok $mail->carries($message), 'it arrived';
-ok $a->mta->relayed('carol@b.test'), 'by SMTP';
+ok wait_until(sub { $a->mta->relayed('carol@b.test') }), 'by SMTP';
 $a->wait_settled;
 my ($trace) = @{$a->trace($sent->{queue_id})};
 is $trace->{recipients}[0]{state}, 'returned', 'the store knows that the MTA has it';

@@ -36,7 +36,7 @@ is $client->send(from => 'alice@a.test', to => ['bob@b.test'], message => $messa
 $client->quit;
 my ($mail) = $b->wait_mail('bob', 1);
 ok $mail->carries($message), 'and passes it on';
-ok $a->mta->relayed('bob@b.test'), 'by SMTP';
+ok wait_until(sub { $a->mta->relayed('bob@b.test') }), 'by SMTP';
 unlike $a->log_after(0), qr/milter\[\d+\]: \w+: pontoon=/, 'past pontoon-milter';
 $client = Pontoon::Test::Smtp->new(endpoint => $a->mta->endpoint('return'), source => $world->address(77));
 $client->command('MAIL FROM:<alice@a.test>');
