@@ -78,7 +78,7 @@ for my $run (@runs) {
         title            => "$size, $sessions at a time",
         unit             => 'messages/s',
         higher_is_better => 1,
-        count            => {trial => $bench->pick(whole => $trial, smoke => 4), seconds => $bench->pick(whole => 3, quick => 0.8), max => 3000},
+        count            => {trial => $bench->pick(whole => $trial, smoke => 4), seconds => $bench->pick(whole => 3, quick => 0.6), max => 3000},
         systems          => [
             $ours->('pontoon', 'pontoon-milter diverting', 'discards'),
             $peer->('none', 'no milter'),

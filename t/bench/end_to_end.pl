@@ -18,7 +18,7 @@ my %SIZES = (
     '1M'  => {bytes => 1 << 20,   goal => 1.2, trial => 20},
     '25M' => {bytes => 25 << 20,  goal => 1.2, trial => 3},
 );
-my $seconds = $bench->pick(whole => 3, quick => 1);
+my $seconds = $bench->pick(whole => 3, quick => 0.8);
 
 for my $size (@{$bench->pick(whole => [qw(4K 50K 1M 25M)], quick => [qw(4K 50K 1M)], smoke => ['4K'])}) {
     my $s = $SIZES{$size};
