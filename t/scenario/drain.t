@@ -104,19 +104,13 @@ is $report->{recipients}, 0, 'nothing is left';
 printf "# 6 recipients at 2 domains were back in SMTP after %.1f s\n", time - $begin;
 is $a->stop($_), 0, "A's $_ stops" for qw(milter store bridge);
 $a->withdraw;
-$a->postfix->write('main.cf', do { local (@ARGV, $/) = $a->postfix->{dir} . '/etc/main.cf'; <> } . "smtpd_milters=\nnon_smtpd_milters=\n");
+my $main = do { local (@ARGV, $/) = $a->postfix->{dir} . '/etc/main.cf'; <> };
+# Not appended: each of Postfix's processes would warn of a parameter that is there twice, postlogd among them, which then waits for itself.
+$a->postfix->write('main.cf', $main =~ s/^((?:non_)?smtpd_milters) = .*/$1 =/mgr);
 $a->postfix->reload;
 remove_tree(map { $a->dir . "/$_" } qw(store bridge keys));
 all_there();
-# Now and then this Postfix, which has nothing to do with pontoon any more, is mute after the reload: it is started anew then.
-if (!eval { send_to('bob@b.test'); 1 }) {
-    note "A's Postfix does not answer after its reload: $@";
-    $sent{'bob@b.test'}--;
-    $a->postfix->stop;
-    $a->postfix->start;
-    $a->postfix->wait_ready;
-    send_to('bob@b.test');
-}
+send_to('bob@b.test');
 $b->wait_mail('bob', $sent{'bob@b.test'});
 pass 'without pontoon mail goes as before';
 is scalar($a->mailbox('alice')), 0, 'alice never hears of it';
