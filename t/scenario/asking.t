@@ -5,14 +5,14 @@ use Time::HiRes qw(time);
 use Pontoon::Test::Recorder;
 use Pontoon::Test::Taker;
 
-my $SETTLE = 6;    # store.settle-after, seconds
+my $SETTLE = 8;    # store.settle-after, seconds
 my $world  = new_world();
 my $mx     = Pontoon::Test::Recorder->start(address => $world->address(8), port => $world->port($world->address(8)),
     dir => $world->mkdir('recorded'));
 my $routes = $world->dir . '/routes';
 my $a      = $world->site('a',
     main   => {transport_maps => "texthash:$routes", parent_domain_matches_subdomains => ''},
-    config => {'store.fallback-after' => '3s', 'store.settle-after' => "${SETTLE}s", 'store.notify-timeout' => '1s',
+    config => {'store.fallback-after' => '3s', 'store.settle-after' => "${SETTLE}s", 'store.notify-timeout' => '2s',
         'store.breaker-failures' => 0});
 my $b = $world->site('b', config => {'bridge.answer-within' => '20s'},
     main => {smtpd_end_of_data_restrictions => 'check_recipient_access inline:{{bob@b.test = sleep 3}}'});
