@@ -12,7 +12,7 @@ my $mx     = Pontoon::Test::Recorder->start(address => $world->address(8), port 
 my $routes = $world->dir . '/routes';
 my $a      = $world->site('a',
     main   => {transport_maps => "texthash:$routes", parent_domain_matches_subdomains => ''},
-    config => {'store.fallback-after' => '3s', 'store.settle-after' => "${SETTLE}s", 'store.notify-timeout' => '2s',
+    config => {'store.fallback-after' => '3s', 'store.settle-after' => "${SETTLE}s", 'store.notify-timeout' => '1s',
         'store.breaker-failures' => 0});
 my $b = $world->site('b', config => {'bridge.answer-within' => '20s'},
     main => {smtpd_end_of_data_restrictions => 'check_recipient_access inline:{{bob@b.test = sleep 3}}'});
