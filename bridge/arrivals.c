@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/data_dir.h"
+#include "lib/hash.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -51,12 +52,10 @@ struct arrivals {
     struct arrivals_watch *watches[BUCKETS];
 };
 
+/* A stranger who makes collisions costs comparisons, within the bounds. */
 static size_t bucket(const char *message_id)
 {
-    uint32_t h = 2166136261u; /* FNV-1a: a stranger who makes collisions costs comparisons, within the bounds */
-    for (const unsigned char *p = (const unsigned char *)message_id; *p; p++)
-        h = (h ^ *p) * 16777619u;
-    return h % BUCKETS;
+    return hash_text(message_id) % BUCKETS;
 }
 
 /* ---- keeping ---- */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/hash.h"
 #include "lib/mem.h"
 
 enum { PLACES = 256 };
@@ -42,10 +43,7 @@ void dns_cache_free(struct dns_cache **c)
 
 static size_t place_of(const char *host)
 {
-    uint32_t h = 2166136261U; /* FNV-1a */
-    for (; *host != '\0'; host++)
-        h = (h ^ (unsigned char)*host) * 16777619U;
-    return h % PLACES;
+    return hash_text(host) % PLACES;
 }
 
 size_t dns_cache_find(const struct dns_cache *c, const char *host, struct netaddr *addresses_r, size_t max)

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "lib/hash.h"
 #include "lib/jobs_sqlite.h"
 #include "lib/mem.h"
 #include "lib/trace_sqlite.h"
@@ -42,10 +43,7 @@ static void line_free(struct line *l)
 /* Only the id: peers choose ids, but a collision costs no more than a comparison. */
 static struct line **bucket_of(struct jobs_waiting *w, const char *id)
 {
-    uint32_t h = 2166136261u; /* FNV-1a */
-    for (const unsigned char *p = (const unsigned char *)id; *p; p++)
-        h = (h ^ *p) * 16777619u;
-    return &w->buckets[h % BUCKETS];
+    return &w->buckets[hash_text(id) % BUCKETS];
 }
 
 /* Takes the line out of its bucket, at `at`, and out of the list by age. */

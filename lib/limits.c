@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "lib/hash.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -105,12 +106,10 @@ void limits_free(struct limits **all)
 
 /* ---- the table ---- */
 
-/* FNV-1a. Who chooses keys to fall into one chain makes it KEYS_MAX long at most. */
+/* Who chooses keys to fall into one chain makes it KEYS_MAX long at most. */
 static unsigned chain_of(const char *key)
 {
-    uint32_t h = 2166136261U;
-    for (; *key != '\0'; key++)
-        h = (h ^ (unsigned char)*key) * 16777619U;
+    uint32_t h = hash_text(key);
     return (h ^ (h >> 16)) & (CHAINS - 1);
 }
 

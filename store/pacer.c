@@ -6,6 +6,7 @@
 #include <sys/queue.h>
 
 #include "lib/address.h"
+#include "lib/hash.h"
 #include "lib/mem.h"
 
 enum {
@@ -68,9 +69,7 @@ struct pacer {
 
 static unsigned hash(const char *s)
 {
-    uint32_t h = 2166136261U;
-    for (; *s != '\0'; s++)
-        h = (h ^ (unsigned char)*s) * 16777619U;
+    uint32_t h = hash_text(s);
     return (h ^ (h >> 16)) & (CHAINS - 1);
 }
 
