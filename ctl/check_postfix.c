@@ -250,21 +250,29 @@ static void look_at_default_action(struct check *c, const struct list *l)
     }
 }
 
-const char *const check_postfix_copiers[] = {"always_bcc", "sender_bcc_maps", "recipient_bcc_maps", NULL};
+const char *check_postfix_copier(const struct check *c, const struct postfix_service *listener, size_t *at)
+{
+    static const char *const copiers[] = {"always_bcc", "sender_bcc_maps", "recipient_bcc_maps"};
+    if (postfix_text_has_word(value(c, listener, "receive_override_options"), "no_address_mappings"))
+        return NULL;
+    const struct postfix_service *cleanup =
+        postfix_config_service(c->postfix, value(c, listener, "cleanup_service_name"));
+    while (*at < sizeof copiers / sizeof *copiers) {
+        const char *name = copiers[(*at)++];
+        if (*postfix_config_value(c->postfix, cleanup, name) != '\0')
+            return name;
+    }
+    return NULL;
+}
 
 static void look_at_discard(struct check *c, const struct list *l)
 {
-    const struct postfix_service *cleanup =
-        postfix_config_service(c->postfix, value(c, l->service, "cleanup_service_name"));
-    if (!config_bool(c->config, "milter.discard") ||
-        strstr(value(c, l->service, "receive_override_options"), "no_address_mappings") != NULL)
-        return;
-    for (size_t i = 0; check_postfix_copiers[i] != NULL; i++) {
-        if (*postfix_config_value(c->postfix, cleanup, check_postfix_copiers[i]) == '\0')
-            continue;
+    const char *copier;
+    size_t at = 0;
+    while (config_bool(c->config, "milter.discard") && (copier = check_postfix_copier(c, l->service, &at)) != NULL) {
         check_found(c->report, CHECK_PROBLEM,
-                    "milter.discard: the copies that %s makes (%s) are lost when a message is diverted",
-                    check_postfix_copiers[i], l->service->name);
+                    "milter.discard: the copies that %s makes (%s) are lost when a message is diverted", copier,
+                    l->service->name);
         check_advise(c->report, "milter { discard = no } in %s; then: systemctl reload pontoon-milter",
                      config_path(c->config));
     }

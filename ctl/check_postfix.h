@@ -15,8 +15,10 @@ bool check_postfix_asks_ours(const struct check *c, const struct postfix_service
 /* Whether that milter is pontoon-milter, as a service that is chrooted or not reaches it. */
 bool check_postfix_is_ours(const struct check *c, const char *endpoint, bool chrooted);
 
-/* The parameters by which Postfix's cleanup adds recipients of its own; NULL at the end. */
-extern const char *const check_postfix_copiers[];
+/*
+ * The next parameter by which cleanup adds recipients of its own to what this listener takes; NULL: no more. *at is 0 for the first.
+ */
+const char *check_postfix_copier(const struct check *c, const struct postfix_service *listener, size_t *at);
 
 /* What to do about the last finding: the setting, where it goes, and that Postfix is told. `s` NULL: main.cf. */
 void check_postfix_advise(struct check *c, const struct postfix_service *s, const char *fmt, ...)

@@ -316,19 +316,15 @@ static void look_at_second_filters(struct check *c, const struct listener *l)
 
 static void look_at_copies(struct check *c, const struct listener *l)
 {
-    const struct postfix_service *cleanup = postfix_config_service(c->postfix, value(c, l, "cleanup_service_name"));
-    if (has_word(c, l, "receive_override_options", "no_address_mappings"))
-        return;
-    for (size_t i = 0; check_postfix_copiers[i] != NULL; i++) {
-        if (*postfix_config_value(c->postfix, cleanup, check_postfix_copiers[i]) == '\0')
-            continue;
-        check_found(c->report, CHECK_WARNING, "%s: mail that goes back to SMTP (%s) is copied a second time",
-                    check_postfix_copiers[i], l->service->name);
+    const char *copier;
+    for (size_t at = 0; (copier = check_postfix_copier(c, l->service, &at)) != NULL;) {
+        check_found(c->report, CHECK_WARNING, "%s: mail that goes back to SMTP (%s) is copied a second time", copier,
+                    l->service->name);
         check_advise(
             c->report,
             "below \"%s inet\" in %s/master.cf: -o cleanup_service_name=pontoon_cleanup, and a service of that "
             "name: pontoon_cleanup unix n - n - 0 cleanup -o %s= ; then: postfix reload",
-            l->service->name, c->postfix->directory, check_postfix_copiers[i]);
+            l->service->name, c->postfix->directory, copier);
     }
 }
 
