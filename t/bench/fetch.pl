@@ -3,7 +3,7 @@
 use Pontoon::Bench;
 use Digest::SHA qw(hmac_sha256);
 use MIME::Base64 qw(encode_base64url);
-use Pontoon::Bench::Files qw(slurp spew);
+use Pontoon::Files qw(slurp spew);
 use Pontoon::Bench::Nginx;
 use Pontoon::Bench::Usage qw(cpu_of cpu_of_family);
 use Pontoon::Test::Https;

@@ -5,7 +5,7 @@ use Pontoon::Bench;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use Pontoon::Bench::Callgrind;
-use Pontoon::Bench::Files qw(slurp spew);
+use Pontoon::Files qw(slurp spew);
 use Pontoon::Bench::Machine;
 use Pontoon::Bench::Mail;
 use Pontoon::Bench::Numbers qw(median);

@@ -5,7 +5,7 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use JSON::PP ();
-use Pontoon::Bench::Files qw(slurp spew);
+use Pontoon::Files qw(slurp spew);
 use Pontoon::Bench::Machine;
 use Pontoon::Bench::Page;
 use Pontoon::Bench::Report;

@@ -4,26 +4,12 @@ use warnings;
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Temp qw(tempdir);
+use Pontoon::Files qw(slurp spew);
 use Test::More;
 
 my $top     = abs_path(dirname(__FILE__) . '/../..');
 my $pontoon = "$ENV{PONTOON_BUILD}/pontoon";
 my $dir     = tempdir(CLEANUP => 1);
-
-sub slurp {
-    my ($file) = @_;
-    open my $fh, '<', $file or die "$file: $!";
-    local $/;
-    return <$fh>;
-}
-
-sub spew {
-    my ($file, $text) = @_;
-    open my $fh, '>', $file or die "$file: $!";
-    print $fh $text;
-    close $fh or die "$file: $!";
-    return $file;
-}
 
 is system("$top/doc/conf-docs.sh", $pontoon, $top, $dir), 0, 'conf-docs.sh';
 is slurp("$dir/pontoon.conf"), slurp("$top/conf/pontoon.conf"), 'conf/pontoon.conf is current (else: make conf-docs)';

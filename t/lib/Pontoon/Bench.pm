@@ -12,7 +12,7 @@ use Getopt::Long ();
 use JSON::PP ();
 use List::Util qw(max min);
 use Time::HiRes qw(time);
-use Pontoon::Bench::Files qw(spew);
+use Pontoon::Files qw(spew);
 use Pontoon::Bench::Numbers qw(human median);
 
 sub import { strict->import; warnings->import }

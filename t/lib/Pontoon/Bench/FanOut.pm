@@ -7,7 +7,7 @@ use warnings;
 use Carp qw(croak);
 use JSON::PP ();
 use Time::HiRes qw(time);
-use Pontoon::Bench::Files qw(spew);
+use Pontoon::Files qw(spew);
 use Pontoon::Bench::LogCounter;
 use Pontoon::Bench::Mail;
 use Pontoon::Bench::Nginx;

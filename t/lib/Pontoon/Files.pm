@@ -1,5 +1,5 @@
 # Whole files.
-package Pontoon::Bench::Files;
+package Pontoon::Files;
 use strict;
 use warnings;
 use Carp qw(croak);
@@ -14,12 +14,13 @@ sub slurp {
     return <$fh>;
 }
 
-# Nobody sees half of it.
+# Nobody sees half of it. Returns the file's name.
 sub spew {
     my ($file, $text) = @_;
     open my $fh, '>', "$file.new" or croak "$file.new: $!";
     print $fh $text;
     close $fh && rename "$file.new", $file or croak "$file: $!";
+    return $file;
 }
 
 1;
